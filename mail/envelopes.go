@@ -1,0 +1,95 @@
+package mail
+
+import (
+	"strings"
+)
+
+// Address is one mailbox of an address header (RFC 5322 3.4), with the display name decoded. A group's start has an
+// empty Host and the group's name in Mailbox, its end has both empty, as IMAP's ENVELOPE tells them (RFC 9051 7.5.2).
+type Address struct {
+	Name    string `json:"n,omitempty"`
+	Mailbox string `json:"m,omitempty"`
+	Host    string `json:"h,omitempty"`
+}
+
+// Addr is the bare address, local@host.
+func (a Address) Addr() string {
+	if a.Host == "" {
+		return a.Mailbox
+	}
+	return a.Mailbox + "@" + a.Host
+}
+
+// String is the API's form: `Name <local@host>`, or the bare address when there is no name.
+func (a Address) String() string {
+	if a.Name == "" {
+		return a.Addr()
+	}
+	return a.Name + " <" + a.Addr() + ">"
+}
+
+// IsGroup tells group markers from mailboxes.
+func (a Address) IsGroup() bool { return a.Host == "" }
+
+// Envelope is what a message's top header says, decoded (RFC 9051 7.5.2 with References added).
+type Envelope struct {
+	Date       string    `json:"date,omitempty"` // as written
+	Subject    string    `json:"subject,omitempty"`
+	From       []Address `json:"from,omitempty"`
+	Sender     []Address `json:"sender,omitempty"`
+	ReplyTo    []Address `json:"reply_to,omitempty"`
+	To         []Address `json:"to,omitempty"`
+	Cc         []Address `json:"cc,omitempty"`
+	Bcc        []Address `json:"bcc,omitempty"`
+	InReplyTo  []string  `json:"in_reply_to,omitempty"` // message ids with angle brackets
+	MessageID  string    `json:"message_id,omitempty"`  // with angle brackets; empty if absent or unusable
+	References []string  `json:"references,omitempty"`  // oldest first, with angle brackets
+}
+
+// Strings renders addresses in the API's form, leaving group markers out.
+func Strings(addrs []Address) []string {
+	var out []string
+	for _, a := range addrs {
+		if !a.IsGroup() {
+			out = append(out, a.String())
+		}
+	}
+	return out
+}
+
+// Ancestors are the message ids that the message names, nearest first, without duplicates: In-Reply-To, then
+// References from the last to the first.
+func (e *Envelope) Ancestors() []string {
+	seen := map[string]bool{e.MessageID: true, "": true}
+	var out []string
+	add := func(id string) {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	for _, id := range e.InReplyTo {
+		add(id)
+	}
+	for i := len(e.References) - 1; i >= 0; i-- {
+		add(e.References[i])
+	}
+	return out
+}
+
+// CanonicalAddress is the form under which an address is looked up: lower case, no surrounding space or brackets.
+// Local parts are case-insensitive here.
+func CanonicalAddress(s string) string {
+	s = strings.TrimSpace(s)
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">")
+	return strings.ToLower(s)
+}
+
+// SplitAddress cuts an address at its last @. ok is false if either side is empty.
+func SplitAddress(addr string) (local, domain string, ok bool) {
+	i := strings.LastIndexByte(addr, '@')
+	if i <= 0 || i == len(addr)-1 {
+		return "", "", false
+	}
+	return addr[:i], addr[i+1:], true
+}

@@ -1,0 +1,31 @@
+package mail
+
+import "time"
+
+// Inbox is an address that receives and sends. Its public id is the address itself, in lower case.
+type Inbox struct {
+	ID          int64 // surrogate key
+	Pod         int64 // the pod's surrogate key
+	PodID       string
+	Address     string
+	DisplayName string
+	ClientID    string
+	Metadata    map[string]any // values are string, float64 or bool
+	UIDValidity uint32         // of all its mailboxes; new when the address is made again
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Scope is the inbox's own scope.
+func (i Inbox) Scope() Scope { return Scope{Pod: i.Pod, Inbox: i.ID} }
+
+// Domain is a domain that inboxes live under. A domain without a pod belongs to all pods.
+type Domain struct {
+	ID        int64
+	Pod       int64  // 0: all pods
+	PodID     string // empty: all pods
+	Name      string // lower case, ASCII
+	Verified  bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
