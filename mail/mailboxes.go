@@ -40,3 +40,42 @@ func StandardMailboxes() []Mailbox {
 		{Name: "Archive", Role: RoleArchive, Label: LabelArchive, Subscribed: true},
 	}
 }
+
+// UIDRange is a span of UIDs, both ends included.
+type UIDRange struct{ First, Last uint32 }
+
+// Selected is a mailbox as a session opens it: all in one snapshot.
+type Selected struct {
+	Mailbox Mailbox
+	UIDs    []uint32 // ascending
+	Unseen  int64
+	Labels  []string // every label that occurs in the mailbox, for the FLAGS answer
+}
+
+// MailboxChanges is what has happened in a mailbox since a modseq, in one snapshot.
+type MailboxChanges struct {
+	ModSeq   int64 // highest of the snapshot: pass it next time
+	UIDNext  uint32
+	Changed  []MessageState // new messages and changed labels, by UID
+	Expunged []uint32       // ascending; a message that came and went between is in neither list
+}
+
+// MessageState is what changes about a message that IMAP shows.
+type MessageState struct {
+	UID    uint32
+	ModSeq int64
+	Labels []string
+}
+
+// LabelChange is an edit of labels: add and remove (remove wins), or with Replace exactly Add, as far as the caller
+// may set labels at all.
+type LabelChange struct {
+	Add, Remove []string
+	Replace     bool
+}
+
+// Copied pairs the UIDs of a COPY or MOVE (RFC 4315 COPYUID).
+type Copied struct {
+	UIDValidity  uint32
+	Source, Dest []uint32 // same length
+}
