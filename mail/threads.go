@@ -1,21 +1,27 @@
 package mail
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
-// Thread is a conversation in one inbox. All but its identity is derived from its messages.
+// Thread is a conversation in one inbox. All but its identity is derived from its messages, by Add, Relabel and
+// Rebuild.
 type Thread struct {
 	ID                int64
 	Pod, Inbox        int64
 	InboxID           string
 	ThreadID          string
-	Labels            []string // union of its messages'
+	LabelCounts       map[string]int64 // label to the number of messages that carry it
+	HiddenCounts      map[Hidden]int64 // hidden value to the number of messages that have it
 	Timestamp         time.Time
 	ReceivedTimestamp time.Time // zero: none received
 	SentTimestamp     time.Time // zero: none sent
-	Senders           []string
+	Senders           []string  // distinct, in order of appearance
 	Recipients        []string
-	Subject           string
-	Preview           string
+	Subject           string // of the first message
+	Preview           string // of the last message
 	Attachments       []Attachment
 	LastMessageID     string
 	MessageCount      int64
@@ -26,3 +32,89 @@ type Thread struct {
 
 // Scope is the scope of the thread's inbox.
 func (t *Thread) Scope() Scope { return Scope{Pod: t.Pod, Inbox: t.Inbox} }
+
+// Labels is the union of the messages' labels, sorted.
+func (t *Thread) Labels() []string { return slices.Sorted(maps.Keys(t.LabelCounts)) }
+
+// Visibility is the set of hidden values that occur.
+func (t *Thread) Visibility() (v Visibility) {
+	for h := range t.HiddenCounts {
+		v = v.With(h)
+	}
+	return v
+}
+
+// Limits on what a thread gathers from its messages, so that a long one stays cheap to read and write.
+const (
+	maxThreadPeople      = 100
+	maxThreadAttachments = 100
+)
+
+// Add takes a message into the thread.
+func (t *Thread) Add(m *Message) {
+	if t.MessageCount == 0 {
+		t.Subject = m.Envelope.Subject
+	}
+	t.Senders = appear(t.Senders, m.Envelope.From)
+	for _, list := range [][]Address{m.Envelope.To, m.Envelope.Cc, m.Envelope.Bcc} {
+		t.Recipients = appear(t.Recipients, list)
+	}
+	t.MessageCount++
+	t.Size += m.Size
+	if !m.Timestamp.Before(t.Timestamp) {
+		t.Timestamp, t.Preview, t.LastMessageID = m.Timestamp, m.Preview, m.MessageID
+	}
+	if slices.Contains(m.Labels, LabelReceived) && m.Timestamp.After(t.ReceivedTimestamp) {
+		t.ReceivedTimestamp = m.Timestamp
+	}
+	if slices.Contains(m.Labels, LabelSent) && m.Timestamp.After(t.SentTimestamp) {
+		t.SentTimestamp = m.Timestamp
+	}
+	room := max(0, maxThreadAttachments-len(t.Attachments))
+	t.Attachments = append(t.Attachments, m.Attachments[:min(room, len(m.Attachments))]...)
+	t.initCounts()
+	t.count(m.Labels, 1)
+}
+
+// Relabel takes into account that one message's labels went from before to after.
+func (t *Thread) Relabel(before, after []string) {
+	t.initCounts()
+	t.count(before, -1)
+	t.count(after, 1)
+}
+
+func (t *Thread) initCounts() {
+	if t.LabelCounts == nil {
+		t.LabelCounts, t.HiddenCounts = map[string]int64{}, map[Hidden]int64{}
+	}
+}
+
+func (t *Thread) count(labels []string, by int64) {
+	for _, l := range labels {
+		count(t.LabelCounts, l, by)
+	}
+	count(t.HiddenCounts, HiddenOf(labels), by)
+}
+
+// Rebuild derives the thread anew from all its messages, oldest first.
+func (t *Thread) Rebuild(messages []Message) {
+	*t = Thread{ID: t.ID, Pod: t.Pod, Inbox: t.Inbox, InboxID: t.InboxID, ThreadID: t.ThreadID, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt}
+	for i := range messages {
+		t.Add(&messages[i])
+	}
+}
+
+func count[K comparable](counts map[K]int64, k K, by int64) {
+	if counts[k] += by; counts[k] <= 0 {
+		delete(counts, k)
+	}
+}
+
+func appear(seen []string, addrs []Address) []string {
+	for _, a := range addrs {
+		if s := a.String(); !a.IsGroup() && len(seen) < maxThreadPeople && !slices.Contains(seen, s) {
+			seen = append(seen, s)
+		}
+	}
+	return seen
+}

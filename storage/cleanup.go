@@ -1,0 +1,67 @@
+package storage
+
+import (
+	"podmail/storage/sqlite"
+)
+
+var (
+	listSome   = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.inbox_id = {inbox} AND {scope m} LIMIT ?`)
+	cleanSteps = []*sqlite.Statement{
+		tables.Compile(`DELETE FROM message_labels WHERE (pod_id, inbox_id, label, timestamp, message_id) IN (SELECT l.pod_id, l.inbox_id, l.label, l.timestamp, l.message_id FROM message_labels l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope message_labels}`),
+		tables.Compile(`DELETE FROM thread_labels WHERE (pod_id, inbox_id, thread_id, label) IN (SELECT l.pod_id, l.inbox_id, l.thread_id, l.label FROM thread_labels l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope thread_labels}`),
+		tables.Compile(`DELETE FROM thread_references WHERE (pod_id, inbox_id, message_id) IN (SELECT r.pod_id, r.inbox_id, r.message_id FROM thread_references r WHERE r.inbox_id = {inbox} AND {scope r} LIMIT ?) AND {scope thread_references}`),
+		tables.Compile(`DELETE FROM threads WHERE id IN (SELECT t.id FROM threads t WHERE t.inbox_id = {inbox} AND {scope t} LIMIT ?) AND {scope threads}`),
+		tables.Compile(`DELETE FROM events WHERE id IN (SELECT e.id FROM events e WHERE e.inbox_id = {inbox} AND {scope e} LIMIT ?) AND {scope events}`),
+		tables.Compile(`DELETE FROM expunges WHERE (pod_id, mailbox_id, modseq, uid) IN (SELECT e.pod_id, e.mailbox_id, e.modseq, e.uid FROM expunges e JOIN mailboxes b ON b.id = e.mailbox_id AND {scope b} WHERE b.inbox_id = {inbox} AND {scope e} LIMIT ?) AND {scope expunges}`),
+		tables.Compile(`DELETE FROM mailboxes WHERE id IN (SELECT b.id FROM mailboxes b WHERE b.inbox_id = {inbox} AND {scope b} LIMIT ?) AND {scope mailboxes}`),
+		tables.Compile(`DELETE FROM api_keys WHERE id IN (SELECT k.id FROM api_keys k WHERE k.inbox_id = {inbox} AND {scope k} LIMIT ?) AND {scope api_keys}`),
+	}
+)
+
+// CleanInbox removes at most about limit rows of what is under the handle's hidden inbox, messages first. done tells
+// that nothing is left.
+func (tx Tx) CleanInbox(limit int) (done bool, err error) {
+	messages, err := all(tx, listSome, scanMessage, limit)
+	if err != nil {
+		return false, err
+	}
+	for i := range messages {
+		if err := tx.DeleteMessage(&messages[i]); err != nil {
+			return false, err
+		}
+	}
+	if len(messages) > 0 {
+		return false, nil
+	}
+	for _, step := range cleanSteps {
+		n, err := tx.tx.Exec(step, limit)
+		if err != nil {
+			return false, translate(err)
+		}
+		if n > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+var listPodBlobs = tables.Compile(`SELECT b.id FROM blobs b WHERE b.pod_id = {pod} AND {scope b} LIMIT ?`)
+var countPodInboxes = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM inboxes i WHERE {scope i} LIMIT 1)`)
+
+// CleanPod removes at most about limit rows of what is left of the handle's hidden pod, whose inboxes clean themselves.
+func (tx Tx) CleanPod(limit int) (done bool, err error) {
+	var inboxes int
+	if err := tx.one(countPodInboxes, nil, &inboxes); err != nil || inboxes > 0 {
+		return false, err
+	}
+	blobs, err := all(tx, listPodBlobs, scanID, limit)
+	if err != nil {
+		return false, err
+	}
+	for _, b := range blobs {
+		if err := tx.DeleteBlob(b); err != nil {
+			return false, err
+		}
+	}
+	return len(blobs) == 0, nil
+}

@@ -1,0 +1,31 @@
+package storage
+
+import (
+	"podmail/mail"
+	"podmail/storage/sqlite"
+)
+
+const eventColumns = `e.id, e.pod_id, e.inbox_id, e.type, e.message, e.message_id, e.label, e.details, e.created_at`
+
+var (
+	insertEvent = tables.Compile(`INSERT INTO events (pod_id, inbox_id, type, message, message_id, label, details, created_at) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
+	listEvents  = tables.Compile(`SELECT ` + eventColumns + ` FROM events e WHERE e.id > ? AND {scope e} ORDER BY e.id LIMIT ?`)
+)
+
+// InsertEvent notes what happened in the handle's inbox, in the transaction in which it happens.
+func (tx Tx) InsertEvent(e mail.Event) error {
+	_, err := tx.tx.Exec(insertEvent, string(e.Type), sqlite.Null(e.Message), sqlite.Null(e.MessageID), sqlite.Null(e.Label), encode(e.Details), e.CreatedAt)
+	return err
+}
+
+// ListEvents lists the events in scope after a sequence number, in order.
+func (tx Tx) ListEvents(after int64, limit int) ([]mail.Event, error) {
+	return all(tx, listEvents, func(r *sqlite.Row) (e mail.Event, err error) {
+		var typ, details string
+		if err := r.Scan(&e.Seq, &e.Pod, &e.Inbox, &typ, &e.Message, &e.MessageID, &e.Label, &details, &e.CreatedAt); err != nil {
+			return e, err
+		}
+		e.Type = mail.EventType(typ)
+		return e, decode(details, &e.Details)
+	}, after, limit)
+}

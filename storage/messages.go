@@ -1,0 +1,245 @@
+package storage
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"podmail/mail"
+	"podmail/storage/sqlite"
+)
+
+const messageColumns = `m.id, m.pod_id, m.inbox_id, i.address, m.thread_id, t.public_id, m.message_id, m.labels, m.timestamp, m.created_at, m.updated_at,
+	m.envelope, m.preview, m.attachments, m.size, m.mailbox_id, m.uid, m.modseq, m.internal_date, m.trace_id`
+const messageJoins = ` JOIN inboxes i ON i.id = m.inbox_id AND {scope i} JOIN threads t ON t.id = m.thread_id AND {scope t} `
+
+var (
+	findMessage      = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.message_id = ? AND {scope m}`)
+	findMessageByID  = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.id = ? AND {scope m}`)
+	hasMessage       = tables.Compile(`SELECT m.id FROM messages m WHERE m.message_id = ? AND {scope m}`)
+	listThreadPage   = compileListing(`SELECT `+messageColumns+` FROM messages m`+messageJoins+`WHERE m.thread_id = ?4 AND m.inbox_id = {inbox} AND {scope m} AND {after} {order} LIMIT ?3`, "m.timestamp", "m.id")
+	listInThread     = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.thread_id = ? AND m.inbox_id = {inbox} AND {scope m} ORDER BY m.timestamp, m.id`)
+	messagesByTime   = compileMessages(`messages m`, "m.timestamp", "m.id", "", "")
+	messagesFiltered = compileMessages(`messages m`, "m.timestamp", "m.id", "", "?7")
+	messagesLabelled = compileMessages(`message_labels l CROSS JOIN messages m ON m.id = l.message_id AND {scope m}`, "l.timestamp", "l.message_id", "?8", "?7")
+	insertMessage    = tables.Compile(`INSERT INTO messages (pod_id, inbox_id, thread_id, mailbox_id, uid, modseq, message_id, labels, hidden, timestamp, internal_date, size, preview,
+		attachments, folded, envelope, structure, bodies, blob_id, trace, trace_id, created_at, updated_at)
+		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?20)`)
+	copyMessage = tables.Compile(`INSERT INTO messages (pod_id, inbox_id, thread_id, mailbox_id, uid, modseq, message_id, labels, hidden, timestamp, internal_date, size, preview,
+		attachments, folded, envelope, structure, bodies, blob_id, trace, trace_id, created_at, updated_at)
+		SELECT {pod}, {inbox}, m.thread_id, ?2, ?3, ?4, ?5, ?6, ?7, m.timestamp, m.internal_date, m.size, m.preview,
+		m.attachments, m.folded, m.envelope, m.structure, m.bodies, m.blob_id, m.trace, m.trace_id, ?8, ?8
+		FROM messages m WHERE m.id = ?1 AND {scope m}`)
+	updateMessage = tables.Compile(`UPDATE messages SET labels = ?2, hidden = ?3, mailbox_id = ?4, uid = ?5, modseq = ?6, updated_at = ?7 WHERE id = ?1 AND {scope messages}`)
+	moveToThread  = tables.Compile(`UPDATE messages SET thread_id = ?2 WHERE thread_id = ?1 AND inbox_id = {inbox} AND {scope messages}`)
+	deleteMessage = tables.Compile(`DELETE FROM messages WHERE id = ? AND {scope messages}`)
+	findBlobOf    = tables.Compile(`SELECT m.blob_id FROM messages m WHERE m.id = ? AND {scope m}`)
+
+	insertLabels = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, label, timestamp, message_id) SELECT {pod}, {inbox}, j.value, ?2, ?3 FROM json_each(?1) j`)
+	deleteLabels = tables.Compile(`DELETE FROM message_labels WHERE inbox_id = {inbox} AND timestamp = ?2 AND message_id = ?3 AND label IN (SELECT j.value FROM json_each(?1) j) AND {scope message_labels}`)
+)
+
+// compileMessages compiles a list of messages: ?1 ?2 the cursor, ?3 limit, ?4 ?5 the time bounds, ?6 what hidden kinds
+// are included; then the needles and the label, if it is entered by one.
+func compileMessages(from, key, id, label, needles string) listing {
+	where := ` WHERE {scope m} AND {after} AND m.timestamp > ?4 AND m.timestamp < ?5 AND (m.hidden & ~?6) = 0 `
+	if needles != "" {
+		where += " AND " + filterSQL("m", needles)
+	}
+	if label != "" {
+		where += " AND {scope l} AND l.label = " + label
+	}
+	return compileListing(`SELECT `+messageColumns+` FROM `+from+messageJoins+where+` {order} LIMIT ?3`, key, id)
+}
+
+func scanMessage(r *sqlite.Row) (m mail.Message, err error) {
+	var labels, envelope, attachments string
+	if err := r.Scan(&m.ID, &m.Pod, &m.Inbox, &m.InboxID, &m.Thread, &m.ThreadID, &m.MessageID, &labels, &m.Timestamp, &m.CreatedAt, &m.UpdatedAt,
+		&envelope, &m.Preview, &attachments, &m.Size, &m.Mailbox, &m.UID, &m.ModSeq, &m.InternalDate, &m.TraceID); err != nil {
+		return m, err
+	}
+	if err := decode(labels, &m.Labels); err != nil {
+		return m, fmt.Errorf("labels of message %d: %w", m.ID, err)
+	}
+	if err := decode(attachments, &m.Attachments); err != nil {
+		return m, fmt.Errorf("attachments of message %d: %w", m.ID, err)
+	}
+	return m, decode(envelope, &m.Envelope)
+}
+
+// NewMessage is a message ready to be stored: all that can be worked out before the transaction has been.
+type NewMessage struct {
+	mail.Message
+	Blob  int64  // set inside the transaction
+	Trace []byte // header fields of ours that precede the blob's bytes
+
+	envelope, structure, bodies, folded string
+	attachments                         any
+}
+
+// bodies are the parts that a reader shows.
+type bodies struct {
+	Text *mail.Part `json:"text,omitempty"`
+	HTML *mail.Part `json:"html,omitempty"`
+}
+
+// Prepare works out, outside the transaction, what a message's row holds. m gives identity, labels and times; p the
+// rest.
+func Prepare(m mail.Message, p *mail.Parsed, trace []byte) (*NewMessage, error) {
+	m.Envelope, m.Preview, m.Attachments, m.Size = p.Envelope, p.Preview, p.Attachments, p.Size
+	n := &NewMessage{Message: m, Trace: trace, attachments: encode(p.Attachments)}
+	for _, f := range []struct {
+		dest *string
+		v    any
+	}{{&n.envelope, &p.Envelope}, {&n.structure, p.Structure}, {&n.bodies, bodies{Text: p.Text, HTML: p.HTML}}} {
+		b, err := json.Marshal(f.v)
+		if err != nil {
+			return nil, fmt.Errorf("encode message: %w", err)
+		}
+		*f.dest = string(b)
+	}
+	n.folded = foldedJSON(mail.Strings(p.Envelope.From), recipientStrings(&p.Envelope), p.Envelope.Subject)
+	return n, nil
+}
+
+func recipientStrings(e *mail.Envelope) []string {
+	return append(append(mail.Strings(e.To), mail.Strings(e.Cc)...), mail.Strings(e.Bcc)...)
+}
+
+func labelsJSON(labels []string) string {
+	if len(labels) == 0 {
+		return "[]"
+	}
+	b, _ := json.Marshal(labels) // strings always marshal
+	return string(b)
+}
+
+// InsertMessage stores n in the handle's inbox, with its labels, and marks it for the search index. Thread, Mailbox,
+// UID, ModSeq and Blob are set. ErrTaken if the inbox has its message id.
+func (tx Tx) InsertMessage(n *NewMessage) error {
+	labels := labelsJSON(n.Labels)
+	id, err := tx.tx.Insert(insertMessage, n.Thread, n.Mailbox, n.UID, n.ModSeq, n.MessageID, labels, uint8(mail.HiddenOf(n.Labels)),
+		n.Timestamp, n.InternalDate, n.Size, n.Preview, n.attachments, n.folded, n.envelope, n.structure, n.bodies, n.Blob, n.Trace, n.TraceID, n.CreatedAt)
+	if err != nil {
+		return translate(err)
+	}
+	n.ID, n.Pod, n.Inbox, n.UpdatedAt = id, tx.Scope().Pod, tx.Scope().Inbox, n.CreatedAt
+	if _, err := tx.tx.Exec(insertLabels, labels, n.Timestamp, id); err != nil {
+		return err
+	}
+	_, err = tx.tx.Exec(insertPending, id)
+	return err
+}
+
+// CopyMessage stores a copy of a message under another message id in a mailbox of the same inbox.
+func (tx Tx) CopyMessage(from int64, to *mail.Message) error {
+	labels := labelsJSON(to.Labels)
+	id, err := tx.tx.Insert(copyMessage, from, to.Mailbox, to.UID, to.ModSeq, to.MessageID, labels, uint8(mail.HiddenOf(to.Labels)), to.CreatedAt)
+	if err != nil {
+		return translate(err)
+	}
+	to.ID = id
+	if _, err := tx.tx.Exec(insertLabels, labels, to.Timestamp, id); err != nil {
+		return err
+	}
+	_, err = tx.tx.Exec(insertPending, id)
+	return err
+}
+
+// UpdateMessage writes what can change about a message: labels, mailbox, UID and modseq. added and removed are the
+// labels in which m differs from its row.
+func (tx Tx) UpdateMessage(m *mail.Message, added, removed []string) error {
+	if _, err := tx.tx.Exec(updateMessage, m.ID, labelsJSON(m.Labels), uint8(mail.HiddenOf(m.Labels)), m.Mailbox, m.UID, m.ModSeq, m.UpdatedAt); err != nil {
+		return translate(err)
+	}
+	if len(removed) > 0 {
+		if _, err := tx.tx.Exec(deleteLabels, labelsJSON(removed), m.Timestamp, m.ID); err != nil {
+			return err
+		}
+	}
+	if len(added) > 0 {
+		if _, err := tx.tx.Exec(insertLabels, labelsJSON(added), m.Timestamp, m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteMessage removes a message with its labels, deliveries, place in the search index, and its bytes if no other
+// message of the pod has them.
+func (tx Tx) DeleteMessage(m *mail.Message) error {
+	var blob int64
+	if err := tx.one(findBlobOf, []any{m.ID}, &blob); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		s    *sqlite.Statement
+		args []any
+	}{
+		{deleteLabels, []any{labelsJSON(m.Labels), m.Timestamp, m.ID}},
+		{deleteDeliveriesOfMessage, []any{m.ID}},
+		{deletePending, []any{m.ID}},
+		{deleteIndexed, []any{m.ID}},
+		{deleteMessage, []any{m.ID}},
+	} {
+		if _, err := tx.tx.Exec(step.s, step.args...); err != nil {
+			return translate(err)
+		}
+	}
+	return tx.DeleteBlob(blob)
+}
+
+// FindMessage finds a message by its public id, which is unique in an inbox.
+func (tx Tx) FindMessage(messageID string) (mail.Message, error) {
+	return get(tx, findMessage, scanMessage, messageID)
+}
+
+// FindMessageByID finds a message by its key.
+func (tx Tx) FindMessageByID(id int64) (mail.Message, error) {
+	return get(tx, findMessageByID, scanMessage, id)
+}
+
+// HasMessage tells whether the handle's inbox has a message of this public id.
+func (tx Tx) HasMessage(messageID string) (bool, error) {
+	ids, err := all(tx, hasMessage, scanID, messageID)
+	return len(ids) > 0, err
+}
+
+// ListMessages lists messages by time.
+func (tx Tx) ListMessages(f mail.MessageFilter, p mail.Page) ([]mail.Message, string, error) {
+	key, id, err := pageBounds(p)
+	if err != nil {
+		return nil, "", err
+	}
+	after, before := bounds(f)
+	args := []any{key, id, p.Limit + 1, after, before, uint8(f.Include)}
+	list, needles := messagesByTime, filterArgs(f, "")
+	if needles != "" {
+		list, args = messagesFiltered, append(args, needles)
+	}
+	if label, ok := rarest(f.Labels); ok {
+		list, args = messagesLabelled, append(args, label)
+	}
+	messages, err := all(tx, list.pick(p.Ascending), scanMessage, args...)
+	messages, next := page(messages, p.Limit, messageCursor)
+	return messages, next, err
+}
+
+func messageCursor(m *mail.Message) mail.Cursor {
+	return mail.Cursor{Key: m.Timestamp.UnixMicro(), ID: m.ID}
+}
+
+// ListThreadMessages lists one page of a thread's messages.
+func (tx Tx) ListThreadMessages(thread int64, p mail.Page) ([]mail.Message, string, error) {
+	key, id, err := pageBounds(p)
+	if err != nil {
+		return nil, "", err
+	}
+	messages, err := all(tx, listThreadPage.pick(p.Ascending), scanMessage, key, id, p.Limit+1, thread)
+	messages, next := page(messages, p.Limit, messageCursor)
+	return messages, next, err
+}
+
+// ListMessagesOfThread lists all messages of a thread, oldest first.
+func (tx Tx) ListMessagesOfThread(thread int64) ([]mail.Message, error) {
+	return all(tx, listInThread, scanMessage, thread)
+}

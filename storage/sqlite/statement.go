@@ -1,0 +1,185 @@
+package sqlite
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"podmail/mail"
+)
+
+// Tables says, for each table, which column binds it to a pod and which to an inbox. Inbox is empty for tables whose
+// rows belong to no inbox.
+type Tables map[string]Columns
+
+// Columns are the binding columns of one table.
+type Columns struct{ Pod, Inbox string }
+
+// Statement is one SQL text in the forms it takes under an organization, a pod and an inbox.
+type Statement struct {
+	text   string
+	params int // how many arguments the caller gives
+	forms  [3]form
+}
+
+type form struct {
+	sql   string
+	bound int // how many of (pod, inbox) follow the caller's arguments
+	err   error
+}
+
+const (
+	formOrganization = iota
+	formPod
+	formInbox
+)
+
+func formOf(s mail.Scope) int {
+	switch s.Type() {
+	case mail.ScopeInbox:
+		return formInbox
+	case mail.ScopePod:
+		return formPod
+	default:
+		return formOrganization
+	}
+}
+
+var (
+	markPattern  = regexp.MustCompile(`\{(scope|shared) ([a-z_]+)\}|\{(pod|inbox|organization)\}`)
+	tablePattern = regexp.MustCompile(`(?i)\b(from|join|update|into)\s+([a-z_]+)(?:\s+(?:as\s+)?([a-z_]+))?`)
+	ctePattern   = regexp.MustCompile(`(?i)(?:\bwith(?:\s+recursive)?|,)\s+([a-z_]+)\s*(?:\([a-z_, ]*\))?\s+as\s*(?:not\s+materialized\s*|materialized\s*)?\(`)
+	paramPattern = regexp.MustCompile(`\?(\d*)`)
+)
+
+// keywords that may follow a table's name and are no alias.
+var notAlias = map[string]bool{"where": true, "on": true, "set": true, "join": true, "left": true, "inner": true, "cross": true,
+	"order": true, "group": true, "limit": true, "values": true, "select": true, "indexed": true, "returning": true,
+	"natural": true, "union": true, "not": true, "default": true, "using": true, "and": true, "having": true}
+
+// Compile makes a Statement of SQL with marks:
+//
+//	{scope a}   binds alias or table a to the handle's pod and inbox; true under the organization
+//	{shared a}  the same, but rows without a pod (those that belong to all pods) are let through
+//	{pod}       the handle's pod, as a value; such a statement has no organization form
+//	{inbox}     the handle's inbox, as a value; such a statement has an inbox form only
+//	{organization}  true; such a statement has an organization form only
+//
+// Parameters are ?1, ?2, … or all plain ?. It panics if a table is bound by no mark: statements are compiled when the
+// program starts, so one that could reach over a pod's border stops it there.
+func (t Tables) Compile(text string) *Statement {
+	s := &Statement{text: text}
+	aliases := t.aliases(text)
+	params := 0
+	numbered := paramPattern.ReplaceAllStringFunc(text, func(p string) string {
+		if p != "?" {
+			n, _ := strconv.Atoi(p[1:])
+			params = max(params, n)
+			return p
+		}
+		params++
+		return "?" + strconv.Itoa(params)
+	})
+	s.params = params
+	for f := range s.forms {
+		s.forms[f] = t.form(numbered, aliases, params, f)
+	}
+	return s
+}
+
+// aliases finds every table the statement names and by what name, and checks that a mark binds each.
+func (t Tables) aliases(text string) map[string]Columns {
+	ctes := map[string]bool{}
+	for _, m := range ctePattern.FindAllStringSubmatch(text, -1) {
+		ctes[strings.ToLower(m[1])] = true
+	}
+	marked := map[string]bool{}
+	values := map[string]bool{}
+	for _, m := range markPattern.FindAllStringSubmatch(text, -1) {
+		marked[m[2]] = true
+		values[m[3]] = true
+	}
+	aliases := map[string]Columns{}
+	for _, m := range tablePattern.FindAllStringSubmatch(text, -1) {
+		verb, table, alias := strings.ToLower(m[1]), m[2], m[3]
+		if ctes[strings.ToLower(table)] || table == "json_each" || (verb == "update" && strings.EqualFold(table, "set")) {
+			continue
+		}
+		cols, ok := t[table]
+		if !ok {
+			panic(fmt.Sprintf("sqlite: table %s is not declared: %s", table, text))
+		}
+		if alias == "" || notAlias[strings.ToLower(alias)] {
+			alias = table
+		}
+		aliases[alias] = cols
+		insertsOwn := verb == "into" && (values["pod"] || values["inbox"] || values["organization"])
+		if !marked[alias] && !values["organization"] && !insertsOwn && cols != (Columns{}) {
+			panic(fmt.Sprintf("sqlite: no mark binds %s to a scope: %s", alias, text))
+		}
+	}
+	return aliases
+}
+
+func (t Tables) form(text string, aliases map[string]Columns, params, f int) (out form) {
+	pod, inbox := "?"+strconv.Itoa(params+1), "?"+strconv.Itoa(params+2)
+	bind := func(n int) {
+		out.bound = max(out.bound, n)
+	}
+	out.sql = markPattern.ReplaceAllStringFunc(text, func(mark string) string {
+		m := markPattern.FindStringSubmatch(mark)
+		switch m[3] {
+		case "pod":
+			if f == formOrganization {
+				out.err = fmt.Errorf("needs the scope of a pod: %s", text)
+			}
+			bind(1)
+			return pod
+		case "organization":
+			if f != formOrganization {
+				out.err = fmt.Errorf("needs the scope of the organization: %s", text)
+			}
+			return "1"
+		case "inbox":
+			if f != formInbox {
+				out.err = fmt.Errorf("needs the scope of an inbox: %s", text)
+			}
+			bind(2)
+			return inbox
+		}
+		cols, ok := aliases[m[2]]
+		if !ok {
+			panic(fmt.Sprintf("sqlite: mark %s names no table: %s", mark, text))
+		}
+		if f == formOrganization {
+			return "1"
+		}
+		bind(1)
+		sql := m[2] + "." + cols.Pod + " = " + pod
+		if m[1] == "shared" {
+			return "(" + sql + " OR " + m[2] + "." + cols.Pod + " IS NULL)"
+		}
+		if f == formInbox && cols.Inbox != "" {
+			bind(2)
+			sql += " AND " + m[2] + "." + cols.Inbox + " = " + inbox
+		}
+		return sql
+	})
+	return out
+}
+
+// Forms returns the SQL of the pod and the inbox form, for tests that look at query plans; a form that the statement
+// does not have is left out.
+func (s *Statement) Forms() map[mail.ScopeType]string {
+	out := map[mail.ScopeType]string{}
+	for f, name := range map[int]mail.ScopeType{formPod: mail.ScopePod, formInbox: mail.ScopeInbox} {
+		if s.forms[f].err == nil {
+			out[name] = s.forms[f].sql
+		}
+	}
+	return out
+}
+
+// String is the statement as it was written.
+func (s *Statement) String() string { return s.text }

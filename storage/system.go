@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage/sqlite"
+)
+
+// This file is the only place that looks across pods. What it finds is scopes; the work then goes through For.
+
+var (
+	findAPIKeyByHash  = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
+	touchAPIKey       = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
+	listDue           = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = ?1 AND d.next_attempt_at <= ?2 AND {organization} ORDER BY d.next_attempt_at LIMIT ?3`)
+	listPending       = tables.Compile(`SELECT s.pod_id, s.inbox_id, s.message_id FROM search_pending s WHERE {organization} ORDER BY s.message_id LIMIT ?`)
+	listStaged        = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
+	listHiddenInboxes = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
+	listHiddenPods    = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
+)
+
+// System is the handle of background workers and of look-ups that have no scope yet.
+type System struct{ h Handle }
+
+// System returns the handle that sees across pods.
+func (s *Store) System() System { return System{s.For(mail.Scope{})} }
+
+// SystemTx is a transaction that can narrow itself to any scope.
+type SystemTx struct{ Tx }
+
+// For returns the handle of a scope within the same transaction: for what must happen in several pods at once.
+func (tx SystemTx) For(scope mail.Scope) Tx { return Tx{tx.tx.Narrow(scope)} }
+
+// Read runs fn on a snapshot.
+func (s System) Read(ctx context.Context, fn func(SystemTx) error) error {
+	return s.h.Read(ctx, func(tx Tx) error { return fn(SystemTx{tx}) })
+}
+
+// Write is Handle.Write across pods.
+func (s System) Write(ctx context.Context, fn func(SystemTx) error) error {
+	return s.h.Write(ctx, func(tx Tx) error { return fn(SystemTx{tx}) })
+}
+
+// FindAPIKeyByHash finds a key by the SHA-256 of its secret.
+func (tx SystemTx) FindAPIKeyByHash(hash []byte) (mail.APIKey, error) {
+	return get(tx.Tx, findAPIKeyByHash, scanAPIKey, hash)
+}
+
+// TouchAPIKey notes when a key was last used.
+func (tx SystemTx) TouchAPIKey(id int64, at time.Time) error {
+	_, err := tx.tx.Exec(touchAPIKey, id, at)
+	return err
+}
+
+// Job is a row of a scope that waits for a background worker.
+type Job struct {
+	Scope mail.Scope
+	ID    int64
+}
+
+func scanJob(r *sqlite.Row) (j Job, err error) {
+	err = r.Scan(&j.Scope.Pod, &j.Scope.Inbox, &j.ID)
+	return j, err
+}
+
+// ListDue lists the deliveries of a courier whose time has come, the longest waiting first.
+func (tx SystemTx) ListDue(courier mail.Courier, now time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listDue, scanJob, string(courier), now, limit)
+}
+
+// ListPending lists messages that the search index does not have yet.
+func (tx SystemTx) ListPending(limit int) ([]Job, error) {
+	return all(tx.Tx, listPending, scanJob, limit)
+}
+
+// ListStaged lists blobs that were begun before a moment and never linked.
+func (tx SystemTx) ListStaged(before time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listStaged, scanJob, before, limit)
+}
+
+// ListHiddenInboxes lists inboxes that are deleted but not yet cleaned up.
+func (tx SystemTx) ListHiddenInboxes(limit int) ([]Job, error) {
+	return all(tx.Tx, listHiddenInboxes, scanJob, limit)
+}
+
+// ListHiddenPods lists pods that are deleted but not yet cleaned up.
+func (tx SystemTx) ListHiddenPods(limit int) ([]Job, error) {
+	return all(tx.Tx, listHiddenPods, scanJob, limit)
+}
