@@ -1,0 +1,76 @@
+package session
+
+import (
+	"slices"
+	"strings"
+
+	"podmail/imap/tracker"
+	"podmail/mail"
+)
+
+// StoreOp says what STORE does with its flags.
+type StoreOp uint8
+
+// The operations of STORE (RFC 9051 6.4.6).
+const (
+	StoreReplace StoreOp = iota
+	StoreAdd
+	StoreRemove
+)
+
+// Store changes flags and, unless silent, tells the new ones.
+func (s *Session) Store(set tracker.Set, byUID bool, op StoreOp, flags []string, silent bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sel, err := s.writable()
+	if err != nil {
+		return err
+	}
+	ranges, err := sel.ranges(set, byUID)
+	if err != nil || len(ranges) == 0 {
+		return err
+	}
+	select { // what others did before must not pass for what this command did
+	case <-sel.wake:
+		if err := s.sync(); err != nil {
+			return err
+		}
+	default:
+	}
+	sel.lazy = true
+	states, err := s.Server.StoreLabels(s.ctx, s.grant, sel.mailbox.ID, ranges, labelChange(op, flags))
+	if err != nil {
+		return err
+	}
+	sel.view.Own(states)
+	var b []byte
+	for _, st := range states {
+		seq := sel.view.Seq(st.UID)
+		if seq == 0 {
+			continue
+		}
+		current := mail.Flags(st.Labels, sel.mailbox.Label)
+		b = sel.announce(b, current)
+		if !silent {
+			b = appendFlagged(b, seq, st.UID, current)
+		}
+	}
+	return s.Out.Gather(b)
+}
+
+// labelChange is what STORE means for labels.
+func labelChange(op StoreOp, flags []string) mail.LabelChange {
+	if op == StoreRemove {
+		add, remove := mail.FlagChange(nil, flags)
+		return mail.LabelChange{Add: add, Remove: remove}
+	}
+	add, remove := mail.FlagChange(flags, nil)
+	if op == StoreAdd {
+		return mail.LabelChange{Add: add, Remove: remove}
+	}
+	// Replaced flags without \Seen leave the message unread.
+	if !slices.ContainsFunc(flags, func(f string) bool { return strings.EqualFold(f, mail.FlagSeen) }) {
+		add = append(add, mail.LabelUnread)
+	}
+	return mail.LabelChange{Replace: true, Add: add}
+}
