@@ -149,3 +149,8 @@ func unhex(c byte) int {
 	}
 	return -1
 }
+
+// Settable tells whether an IMAP client may set and clear the label by flags.
+func Settable(label string) bool {
+	return label == LabelUnread || (!SystemLabel(label) && !slices.Contains(foldersOnly, label))
+}

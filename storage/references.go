@@ -8,8 +8,9 @@ var (
 	// The nearest ancestor that is here decides: json_each keeps the order.
 	findThreadOfMessages = tables.Compile(`SELECT m.thread_id FROM json_each(?) j CROSS JOIN messages m ON m.message_id = j.value
 		WHERE m.inbox_id = {inbox} AND {scope m} ORDER BY j.key LIMIT 1`)
-	findThreadOfReference = tables.Compile(`SELECT r.thread_id FROM thread_references r WHERE r.inbox_id = {inbox} AND r.message_id = ? AND {scope r}`)
-	insertReference       = tables.Compile(`INSERT INTO thread_references (pod_id, inbox_id, message_id, thread_id)
+	findThreadOfReferences = tables.Compile(`SELECT r.thread_id FROM json_each(?) j CROSS JOIN thread_references r ON r.message_id = j.value
+		WHERE r.inbox_id = {inbox} AND {scope r} ORDER BY j.key LIMIT 1`)
+	insertReference = tables.Compile(`INSERT INTO thread_references (pod_id, inbox_id, message_id, thread_id)
 		SELECT {pod}, {inbox}, j.value, ?2 FROM json_each(?1) j WHERE NOT EXISTS
 		(SELECT 1 FROM messages m WHERE m.inbox_id = {inbox} AND m.message_id = j.value AND {scope m}) ON CONFLICT DO NOTHING`)
 	deleteReference  = tables.Compile(`DELETE FROM thread_references WHERE inbox_id = {inbox} AND message_id = ? AND {scope thread_references}`)
@@ -27,9 +28,13 @@ func (tx Tx) FindThreadOfMessages(ids []string) (thread int64, err error) {
 	return thread, err
 }
 
-// FindThreadOfReference finds the thread that waits for a message id.
-func (tx Tx) FindThreadOfReference(messageID string) (thread int64, err error) {
-	err = tx.one(findThreadOfReference, []any{messageID}, &thread)
+// FindThreadOfReferences finds the thread that waits for the first of these message ids that any waits for.
+func (tx Tx) FindThreadOfReferences(ids []string) (thread int64, err error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return 0, err
+	}
+	err = tx.one(findThreadOfReferences, []any{string(list)}, &thread)
 	return thread, err
 }
 

@@ -1,16 +1,27 @@
 // Package servertest starts a real server over a real database file in a temporary folder, for the tests of the doors.
 // Every such world holds a twin tenant whose texts say POISON: a test fails if an answer under another scope shows
-// them.
+// them, or if its rows change.
 package servertest
 
 import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"podmail/mail"
 	"podmail/server"
+	"podmail/server/notify"
+	"podmail/storage"
 )
+
+// Poison is in every text of the twin tenant.
+const Poison = "POISON"
 
 // World is a running server with its clock. It ends with the test.
 type World struct {
@@ -42,16 +53,94 @@ func (c *Clock) Step(d time.Duration) {
 }
 
 // New starts a world with MaxMessageSize 60 MiB, hostname mx.podmail.test and default domain podmail.test.
-func New(t testing.TB) *World { panic("stub") }
+func New(t testing.TB) *World {
+	t.Helper()
+	ctx := context.Background()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	store, err := storage.Open(ctx, storage.Options{Path: filepath.Join(t.TempDir(), "podmail.db"), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	srv := server.New(server.Options{Store: store, Hub: notify.NewHub(), Clock: clock, Random: rand.Reader, Log: log,
+		Hostname: "mx.podmail.test", DefaultDomain: "podmail.test", PublicURL: "http://127.0.0.1:8080", MaxMessageSize: 60 << 20})
+	if _, err := srv.Bootstrap(ctx); err != nil {
+		t.Fatal(err)
+	}
+	runCtx, stop := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- srv.Run(runCtx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			t.Errorf("background work: %v", err)
+		}
+		if err := store.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	w := &World{Server: srv, Org: srv.Operator(), Clock: clock}
+	w.poison(t)
+	return w
+}
+
+// poison makes the twin tenant: names like those that tests use, texts that say so.
+func (w *World) poison(t testing.TB) {
+	t.Helper()
+	pod := w.Pod(t, Poison)
+	for _, name := range []string{"poison.alice", "poison.bob"} {
+		w.Inbox(t, pod, name)
+		w.Deliver(t, name+"@podmail.test", "From: "+Poison+" <poison@example.org>\nTo: "+name+"@podmail.test\nSubject: "+Poison+
+			"\nMessage-ID: <hello@example.org>\n\n"+Poison+" hello\n")
+	}
+}
 
 // Pod makes a pod and returns a grant for it.
-func (w *World) Pod(t testing.TB, name string) mail.Grant { panic("stub") }
+func (w *World) Pod(t testing.TB, name string) mail.Grant {
+	t.Helper()
+	pod, err := w.Server.CreatePod(context.Background(), w.Org, server.NewPod{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := w.Server.InPod(context.Background(), w.Org, pod.PodID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.KeyScope = g.Scope
+	return g
+}
 
 // Inbox makes the inbox username@podmail.test within grant's scope and returns a grant narrowed to it.
-func (w *World) Inbox(t testing.TB, g mail.Grant, username string) mail.Grant { panic("stub") }
+func (w *World) Inbox(t testing.TB, g mail.Grant, username string) mail.Grant {
+	t.Helper()
+	inbox, err := w.Server.CreateInbox(context.Background(), g, server.NewInbox{Username: username})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err = w.Server.InInbox(context.Background(), g, inbox.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
 
 // Key makes an unrestricted API key of the grant's scope and returns its secret.
-func (w *World) Key(t testing.TB, g mail.Grant) string { panic("stub") }
+func (w *World) Key(t testing.TB, g mail.Grant) string {
+	t.Helper()
+	_, secret, err := w.Server.CreateAPIKey(context.Background(), g, server.NewAPIKey{Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
 
 // Deliver puts a raw message (LF or CRLF line ends) into the inbox as mail from outside.
-func (w *World) Deliver(t testing.TB, to, raw string) { panic("stub") }
+func (w *World) Deliver(t testing.TB, to, raw string) {
+	t.Helper()
+	raw = strings.ReplaceAll(strings.ReplaceAll(raw, "\r\n", "\n"), "\n", "\r\n")
+	err := w.Server.Deliver(context.Background(), server.Incoming{ReversePath: "sender@example.org", Recipients: []string{to},
+		Session: server.Session{HELO: "mail.example.org", Protocol: "ESMTP"}, Body: strings.NewReader(raw)})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

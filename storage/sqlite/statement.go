@@ -48,7 +48,8 @@ func formOf(s mail.Scope) int {
 
 var (
 	markPattern  = regexp.MustCompile(`\{(scope|shared) ([a-z_]+)\}|\{(pod|inbox|organization)\}`)
-	tablePattern = regexp.MustCompile(`(?i)\b(from|join|update|into)\s+([a-z_]+)(?:\s+(?:as\s+)?([a-z_]+))?`)
+	tablePattern = regexp.MustCompile(`(?i)\b(from|join|update|into)\s+([a-z_]+)`)
+	aliasPattern = regexp.MustCompile(`(?i)^\s+(?:as\s+)?([a-z_]+)`)
 	ctePattern   = regexp.MustCompile(`(?i)(?:\bwith(?:\s+recursive)?|,)\s+([a-z_]+)\s*(?:\([a-z_, ]*\))?\s+as\s*(?:not\s+materialized\s*|materialized\s*)?\(`)
 	paramPattern = regexp.MustCompile(`\?(\d*)`)
 )
@@ -101,8 +102,15 @@ func (t Tables) aliases(text string) map[string]Columns {
 		values[m[3]] = true
 	}
 	aliases := map[string]Columns{}
-	for _, m := range tablePattern.FindAllStringSubmatch(text, -1) {
-		verb, table, alias := strings.ToLower(m[1]), m[2], m[3]
+	for _, at := range tablePattern.FindAllStringSubmatchIndex(text, -1) {
+		verb, table, rest := strings.ToLower(text[at[2]:at[3]]), text[at[4]:at[5]], text[at[1]:]
+		alias := ""
+		if m := aliasPattern.FindStringSubmatch(rest); m != nil && !notAlias[strings.ToLower(m[1])] {
+			alias, rest = m[1], rest[len(m[0]):]
+		}
+		if verb == "from" && strings.HasPrefix(strings.TrimSpace(rest), ",") {
+			panic(fmt.Sprintf("sqlite: say JOIN, not a comma: %s", text))
+		}
 		if ctes[strings.ToLower(table)] || table == "json_each" || (verb == "update" && strings.EqualFold(table, "set")) {
 			continue
 		}
@@ -110,7 +118,7 @@ func (t Tables) aliases(text string) map[string]Columns {
 		if !ok {
 			panic(fmt.Sprintf("sqlite: table %s is not declared: %s", table, text))
 		}
-		if alias == "" || notAlias[strings.ToLower(alias)] {
+		if alias == "" {
 			alias = table
 		}
 		aliases[alias] = cols

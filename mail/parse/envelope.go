@@ -1,0 +1,78 @@
+package parse
+
+import (
+	"strings"
+
+	"podmail/mail"
+)
+
+// readEnvelope reads an envelope from a header's fields. Of a field that stands twice the first counts.
+func readEnvelope(e *mail.Envelope, fields []rawField) {
+	for _, f := range fields {
+		switch strings.ToLower(f.name) {
+		case "date":
+			if e.Date == "" {
+				e.Date = clean(unfold(f.value))
+			}
+		case "subject":
+			if e.Subject == "" {
+				e.Subject = clean(words(unfold(f.value)))
+			}
+		case "message-id":
+			if ids := MessageIDs(unfold(f.value)); e.MessageID == "" && len(ids) > 0 {
+				e.MessageID = ids[0]
+			}
+		case "in-reply-to":
+			if e.InReplyTo == nil {
+				e.InReplyTo = MessageIDs(unfold(f.value))
+			}
+		case "references":
+			if e.References == nil {
+				e.References = MessageIDs(unfold(f.value))
+			}
+		default:
+			readAddressField(e, f)
+		}
+	}
+}
+
+func readAddressField(e *mail.Envelope, f rawField) {
+	var list *[]mail.Address
+	switch strings.ToLower(f.name) {
+	case "from":
+		list = &e.From
+	case "sender":
+		list = &e.Sender
+	case "reply-to":
+		list = &e.ReplyTo
+	case "to":
+		list = &e.To
+	case "cc":
+		list = &e.Cc
+	case "bcc":
+		list = &e.Bcc
+	default:
+		return
+	}
+	if *list == nil {
+		*list = Addresses(unfold(f.value))
+	}
+}
+
+// traits tells how many hops a message took and whether a program wrote it (RFC 3834 2, and what was used before it).
+func traits(fields []rawField) (received int, auto bool) {
+	for _, f := range fields {
+		v := strings.ToLower(unfold(f.value))
+		switch strings.ToLower(f.name) {
+		case "received":
+			received++
+		case "auto-submitted":
+			auto = auto || !strings.HasPrefix(v, "no")
+		case "precedence":
+			auto = auto || v == "bulk" || v == "junk" || v == "auto_reply"
+		case "x-auto-response-suppress", "x-autoreply", "x-autorespond":
+			auto = true
+		}
+	}
+	return received, auto
+}

@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// Bootstrap makes what must exist from the start, at every start: the organization, the default pod, and the default
+// domain, which belongs to all pods. If no API key was ever made it makes the first one, for the organization, and
+// returns its secret; otherwise "".
+func (s *Server) Bootstrap(ctx context.Context) (firstKey string, err error) {
+	if err := s.found(ctx); err != nil {
+		return "", fmt.Errorf("bootstrap: %w", err)
+	}
+	return s.firstKey(ctx)
+}
+
+// found makes the organization, its default pod and its default domain.
+func (s *Server) found(ctx context.Context) error {
+	secret := make([]byte, 32)
+	if _, err := io.ReadFull(s.random, secret); err != nil {
+		return fmt.Errorf("random bytes: %w", err)
+	}
+	organizationID, err := s.newID()
+	if err != nil {
+		return err
+	}
+	podID, err := s.newID()
+	if err != nil {
+		return err
+	}
+	now := s.clock.Now()
+	return s.store.System().Write(ctx, func(tx storage.SystemTx) error {
+		row, err := tx.FindOrganization()
+		if errors.Is(err, storage.ErrNotFound) {
+			row = storage.OrganizationRow{PublicID: organizationID, Secret: secret, CreatedAt: now, UpdatedAt: now}
+			if err := tx.InsertOrganization(row); err != nil {
+				return err
+			}
+			if _, err := tx.InsertPod(mail.Pod{PodID: podID, Name: "Default", Default: true, CreatedAt: now}); err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+		s.organization = row
+		_, err = tx.FindVisibleDomain(s.defaultDomain)
+		if errors.Is(err, storage.ErrNotFound) {
+			return tx.InsertDomain(mail.Domain{Name: s.defaultDomain, Verified: true, CreatedAt: now})
+		}
+		return err
+	})
+}
+
+func (s *Server) firstKey(ctx context.Context) (secret string, err error) {
+	key, secret, err := s.newKey(s.Operator(), NewAPIKey{Name: "First key"})
+	if err != nil {
+		return "", err
+	}
+	err = s.store.System().Write(ctx, func(tx storage.SystemTx) error {
+		row, err := tx.FindOrganization()
+		if err != nil || row.Keyed {
+			secret = ""
+			return err
+		}
+		if err := tx.SetKeyed(); err != nil {
+			return err
+		}
+		return tx.InsertAPIKey(key, hashOf(secret))
+	})
+	return secret, coded(err, "organization")
+}
+
+// Operator is the grant of who runs the machine: the whole organization, without a key.
+func (s *Server) Operator() mail.Grant { return mail.Grant{} }

@@ -1,0 +1,176 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"podmail/mail"
+	"podmail/mail/compose"
+	"podmail/storage"
+)
+
+// Session is what is known of the SMTP peer, for the Received field (RFC 5321 4.4) and the log.
+type Session struct {
+	Remote   netip.AddrPort
+	HELO     string
+	Protocol string // ESMTP, ESMTPS, ESMTPA, ESMTPSA (RFC 3848)
+	TLS      string // version and cipher; empty without TLS
+}
+
+// Incoming is a message on its way in. Body is read to its end, once; any error of it but io.EOF refuses the message.
+type Incoming struct {
+	Session     Session
+	ReversePath string // empty: a bounce
+	Recipients  []string
+	Body        io.Reader
+}
+
+// maxReceived is how many Received fields a message may have before it counts as looping (RFC 5321 6.3).
+const maxReceived = 100
+
+// Recipient finds the inbox that an envelope recipient names (case-insensitive, plus-addresses included).
+// CodeNotFound if there is none.
+func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbox, err error) {
+	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
+		inbox, err = tx.FindInbox(inboxAddress(address))
+		return err
+	})
+	return inbox, coded(err, "Mailbox")
+}
+
+// inboxAddress is the inbox that an address means: sub-addresses (user+detail, RFC 5233) belong to the user.
+func inboxAddress(address string) string {
+	address = mail.CanonicalAddress(address)
+	local, domain, ok := mail.SplitAddress(address)
+	if !ok {
+		return address
+	}
+	if i := strings.IndexByte(local, '+'); i > 0 {
+		local = local[:i]
+	}
+	return local + "@" + domain
+}
+
+// Deliver puts a message into the inboxes of all its recipients, in one transaction, synced. Recipients are those that
+// Recipient accepted. Codes: too_large, invalid, unavailable, not_found (an inbox went away meanwhile).
+func (s *Server) Deliver(ctx context.Context, in Incoming) error {
+	ctx = s.traced(ctx)
+	inboxes, err := s.distinctInboxes(ctx, in.Recipients)
+	if err != nil {
+		return err
+	}
+	c, err := s.stage(ctx, podsOf(inboxes), in.Body)
+	if err != nil {
+		return err
+	}
+	defer s.discard(c)
+	now := s.clock.Now()
+	trace := s.trace(ctx, in, now)
+	p, err := s.parsed(ctx, c, trace)
+	if err != nil {
+		return err
+	}
+	if p.Received > maxReceived {
+		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
+	}
+	return s.deliverTo(ctx, inboxes, p, c, trace, now, nil)
+}
+
+// deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
+// in it too.
+func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Parsed, c *content, trace []byte, now time.Time, also func(storage.SystemTx) error) error {
+	filings := make([]*filing, len(inboxes))
+	for i := range inboxes {
+		m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}
+		f, err := s.newFiling(m, p, c, trace, mail.LabelReceived)
+		if err != nil {
+			return err
+		}
+		filings[i] = f
+	}
+	err := s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+		for i, f := range filings {
+			tx := sys.For(inboxes[i].Scope())
+			if _, err := tx.FindOwnInbox(); err != nil {
+				return err
+			}
+			if err := f.file(tx); err != nil {
+				return err
+			}
+			event := mail.Event{Type: mail.EventReceived, Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: now}
+			if err := tx.InsertEvent(event); err != nil {
+				return err
+			}
+		}
+		if also != nil {
+			return also(sys)
+		}
+		return nil
+	})
+	if err != nil {
+		return coded(err, "Mailbox")
+	}
+	for i, f := range filings {
+		s.hub.Wake(inboxes[i].Scope())
+		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "size", f.message.Size)
+	}
+	poke(s.index)
+	return nil
+}
+
+// distinctInboxes finds the inboxes of recipients; one that is named twice gets the message once.
+func (s *Server) distinctInboxes(ctx context.Context, recipients []string) (inboxes []mail.Inbox, err error) {
+	seen := map[int64]bool{}
+	err = s.store.System().Read(ctx, func(tx storage.SystemTx) error {
+		for _, r := range recipients {
+			inbox, err := tx.FindInbox(inboxAddress(r))
+			if err != nil {
+				return err
+			}
+			if !seen[inbox.ID] {
+				seen[inbox.ID] = true
+				inboxes = append(inboxes, inbox)
+			}
+		}
+		return nil
+	})
+	return inboxes, coded(err, "Mailbox")
+}
+
+func podsOf(inboxes []mail.Inbox) (pods []int64) {
+	seen := map[int64]bool{}
+	for _, i := range inboxes {
+		if !seen[i.Pod] {
+			seen[i.Pod] = true
+			pods = append(pods, i.Pod)
+		}
+	}
+	return pods
+}
+
+// traced makes sure that the context carries the id which follows the message.
+func (s *Server) traced(ctx context.Context) context.Context {
+	if mail.TraceID(ctx) != "" {
+		return ctx
+	}
+	id, err := s.newID()
+	if err != nil {
+		s.log.Error("no trace id", "error", err)
+	}
+	return mail.WithTrace(ctx, id)
+}
+
+// trace is the header fields that we put on top of what came in (RFC 5321 4.4).
+func (s *Server) trace(ctx context.Context, in Incoming, now time.Time) []byte {
+	hop := compose.Hop{HELO: in.Session.HELO, By: s.hostname, Protocol: in.Session.Protocol, TLS: in.Session.TLS, ID: mail.TraceID(ctx), Time: now}
+	if in.Session.Remote.IsValid() {
+		hop.Remote = in.Session.Remote.Addr()
+	}
+	if len(in.Recipients) == 1 { // more would tell recipients of each other
+		hop.For = in.Recipients[0]
+	}
+	return []byte(compose.ReturnPath(in.ReversePath) + compose.Received(hop))
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// filing is a message on its way into one inbox. All of it is worked out before the transaction; file then only runs
+// SQL.
+type filing struct {
+	message  *storage.NewMessage
+	content  *content
+	threadID string // for the thread that the message may start
+	spareID  string // message id to use if the message's own is taken in the inbox
+	now      time.Time
+	forced   int64  // key of the thread it belongs to whatever it names; 0: by what it names
+	mailbox  string // label of the mailbox where it goes
+}
+
+// newFiling prepares a message for an inbox: m brings labels, timestamp and internal date.
+func (s *Server) newFiling(m mail.Message, p *mail.Parsed, c *content, trace []byte, mailbox string) (*filing, error) {
+	now := s.clock.Now()
+	threadID, err := s.newID()
+	if err != nil {
+		return nil, err
+	}
+	spare, err := s.newMessageID()
+	if err != nil {
+		return nil, err
+	}
+	m.MessageID, m.CreatedAt = p.Envelope.MessageID, now
+	if m.MessageID == "" {
+		m.MessageID = spare
+	}
+	n, err := storage.Prepare(m, p, trace)
+	return &filing{message: n, content: c, threadID: threadID, spareID: spare, now: now, mailbox: mailbox}, err
+}
+
+func (s *Server) newMessageID() (string, error) {
+	id, err := s.newID()
+	return "<" + id + "@" + s.hostname + ">", err
+}
+
+// file stores the message in the handle's inbox: its bytes once per pod, its thread, its UID, its labels.
+func (f *filing) file(tx storage.Tx) (err error) {
+	n := f.message
+	if taken, err := tx.HasMessage(n.MessageID); err != nil {
+		return err
+	} else if taken { // a copy, or a liar: it is kept, under a name of its own
+		n.MessageID = f.spareID
+	}
+	if n.Mailbox, n.UID, n.ModSeq, err = tx.NextUIDByLabel(f.mailbox); err != nil {
+		return err
+	}
+	if n.Blob, err = f.content.link(tx, f.now); err != nil {
+		return err
+	}
+	thread, waiting, err := f.findThread(tx)
+	if err != nil {
+		return err
+	}
+	if thread == 0 {
+		return f.startThread(tx)
+	}
+	return f.joinThread(tx, thread, waiting)
+}
+
+// findThread finds the thread where the message belongs: that of the nearest message it names, else one that waits
+// for a message it names too, else one that waits for it. waiting is a further thread that must merge into that one.
+func (f *filing) findThread(tx storage.Tx) (thread, waiting int64, err error) {
+	if f.forced != 0 {
+		return f.forced, 0, nil
+	}
+	if ids := f.message.Envelope.Ancestors(); len(ids) > 0 {
+		if thread, err = tx.FindThreadOfMessages(ids); errors.Is(err, storage.ErrNotFound) {
+			thread, err = tx.FindThreadOfReferences(ids)
+		}
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return 0, 0, err
+		}
+	}
+	if id := f.message.Envelope.MessageID; id != "" {
+		waiting, err = tx.FindThreadOfReferences([]string{id})
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return 0, 0, err
+		}
+	}
+	switch {
+	case thread == 0:
+		return waiting, 0, nil
+	case thread == waiting:
+		return thread, 0, nil
+	}
+	return thread, waiting, nil
+}
+
+func (f *filing) startThread(tx storage.Tx) error {
+	n := f.message
+	t := &mail.Thread{ThreadID: f.threadID, CreatedAt: f.now, UpdatedAt: f.now}
+	t.Add(&n.Message)
+	if err := tx.InsertThread(t); err != nil {
+		return err
+	}
+	n.Thread, n.ThreadID = t.ID, t.ThreadID
+	if err := tx.InsertMessage(n); err != nil {
+		return err
+	}
+	return f.reference(tx)
+}
+
+func (f *filing) joinThread(tx storage.Tx, thread, waiting int64) error {
+	n := f.message
+	t, err := tx.FindThreadByID(thread)
+	if err != nil {
+		return err
+	}
+	n.Thread, n.ThreadID = t.ID, t.ThreadID
+	if waiting != 0 {
+		if err := tx.MergeThread(waiting, thread); err != nil {
+			return err
+		}
+	}
+	if err := tx.InsertMessage(n); err != nil {
+		return err
+	}
+	if waiting != 0 {
+		messages, err := tx.ListMessagesOfThread(thread)
+		if err != nil {
+			return err
+		}
+		t.Rebuild(messages)
+	} else {
+		t.Add(&n.Message)
+	}
+	t.UpdatedAt = f.now
+	if err := tx.UpdateThread(&t); err != nil {
+		return err
+	}
+	return f.reference(tx)
+}
+
+// reference notes which messages this one names that have not arrived, so that they will join its thread, and that it
+// has arrived itself.
+func (f *filing) reference(tx storage.Tx) error {
+	e := &f.message.Envelope
+	if ids := e.Ancestors(); len(ids) > 0 {
+		if err := tx.InsertReferences(f.message.Thread, ids); err != nil {
+			return err
+		}
+	}
+	if e.MessageID == "" {
+		return nil
+	}
+	return tx.DeleteReference(e.MessageID)
+}

@@ -1,0 +1,257 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"podmail/mail"
+	"podmail/mail/compose"
+	"podmail/mail/parse"
+	"podmail/storage"
+)
+
+// SendRequest is what send, reply and forward take. Addresses are as callers wrote them: `a@b` or `Name <a@b>`.
+type SendRequest struct {
+	To, Cc, Bcc, ReplyTo []string
+	Subject              string
+	Text, HTML           *string
+	Attachments          []NewAttachment
+	Headers              map[string]string
+	Labels               []string
+}
+
+// NewAttachment is a file to send. Content is what it holds, decoded.
+type NewAttachment struct {
+	Filename, ContentType, Disposition, ContentID string
+	Content                                       []byte
+}
+
+// maxSendRecipients is how many recipients a message sent through the API may have, to, cc and bcc together.
+const maxSendRecipients = 50
+
+// outgoing is a message on its way out of an inbox.
+type outgoing struct {
+	inbox       mail.Inbox
+	draft       compose.Draft
+	bcc         []mail.Address
+	reversePath string
+	recipients  []string // envelope, distinct
+	labels      []string
+	original    *mail.Message // that it answers or forwards
+	mark        string        // label that the original gets
+}
+
+// Send composes a message, stores it as sent and queues it to every recipient, in one transaction.
+func (s *Server) Send(ctx context.Context, g mail.Grant, r SendRequest) (mail.Message, error) {
+	out, err := s.newOutgoing(ctx, g, r)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	return s.sendOut(ctx, out)
+}
+
+// newOutgoing checks a request and turns it into a draft from the grant's inbox.
+func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (*outgoing, error) {
+	if err := g.Require(mail.MessageSend); err != nil {
+		return nil, err
+	}
+	out := &outgoing{labels: []string{mail.LabelSent}}
+	err := s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		out.inbox, err = tx.FindOwnInbox()
+		return err
+	})
+	if err != nil {
+		return nil, coded(err, "Inbox")
+	}
+	local, domain, _ := mail.SplitAddress(out.inbox.Address)
+	out.reversePath = out.inbox.Address
+	id, err := s.newID()
+	if err != nil {
+		return nil, err
+	}
+	out.draft = compose.Draft{From: mail.Address{Name: out.inbox.DisplayName, Mailbox: local, Host: domain},
+		Subject: r.Subject, Headers: r.Headers, MessageID: "<" + id + "@" + domain + ">", Date: s.clock.Now(), BoundarySeed: id}
+	if r.Text != nil {
+		out.draft.Text = *r.Text
+	}
+	if r.HTML != nil {
+		out.draft.HTML = *r.HTML
+	}
+	if err := compose.CheckHeaders(r.Headers); err != nil {
+		return nil, mail.Invalid("headers", "%v", err)
+	}
+	if strings.ContainsAny(r.Subject, "\r\n\x00") {
+		return nil, mail.Invalid("subject", "has no line breaks")
+	}
+	for _, l := range r.Labels {
+		label, err := callersLabel("labels", l)
+		if err != nil {
+			return nil, err
+		}
+		out.labels = append(out.labels, label)
+	}
+	for _, a := range r.Attachments {
+		out.draft.Attachments = append(out.draft.Attachments, compose.Attachment{Filename: a.Filename, ContentType: a.ContentType,
+			Disposition: a.Disposition, ContentID: a.ContentID, Open: func() (io.Reader, error) { return bytes.NewReader(a.Content), nil }})
+	}
+	return out, out.address(r)
+}
+
+// address parses the request's addresses.
+func (o *outgoing) address(r SendRequest) error {
+	for _, f := range []struct {
+		field string
+		from  []string
+		into  *[]mail.Address
+	}{{"to", r.To, &o.draft.To}, {"cc", r.Cc, &o.draft.Cc}, {"bcc", r.Bcc, &o.bcc}, {"reply_to", r.ReplyTo, &o.draft.ReplyTo}} {
+		for _, text := range f.from {
+			a, err := parse.Address(text)
+			if err != nil {
+				return mail.Invalid(f.field, "%v", err)
+			}
+			*f.into = append(*f.into, a)
+		}
+	}
+	return nil
+}
+
+// envelope works out the distinct envelope recipients.
+func (o *outgoing) envelope() error {
+	seen := map[string]bool{}
+	n := 0
+	for _, list := range [][]mail.Address{o.draft.To, o.draft.Cc, o.bcc} {
+		for _, a := range list {
+			n++
+			if addr := a.Addr(); !seen[mail.CanonicalAddress(addr)] {
+				seen[mail.CanonicalAddress(addr)] = true
+				o.recipients = append(o.recipients, addr)
+			}
+		}
+	}
+	if n == 0 {
+		return mail.Errorf(mail.CodeInvalid, "The message has no recipients.").WithReason(mail.ReasonUnprocessable).WithFix("Give at least one of to, cc and bcc.")
+	}
+	if n > maxSendRecipients {
+		return mail.Errorf(mail.CodeInvalid, "The message has %d recipients; %d are allowed.", n, maxSendRecipients).WithReason(mail.ReasonUnprocessable).
+			WithFix("Send it in several messages.")
+	}
+	return nil
+}
+
+// sendOut composes, stages and stores the message.
+func (s *Server) sendOut(ctx context.Context, out *outgoing) (mail.Message, error) {
+	if err := out.envelope(); err != nil {
+		return mail.Message{}, err
+	}
+	ctx = s.traced(ctx)
+	pr, pw := io.Pipe()
+	go func() {
+		w := bufio.NewWriterSize(pw, 32<<10)
+		err := compose.Write(w, &out.draft)
+		pw.CloseWithError(errors.Join(err, w.Flush()))
+	}()
+	defer pr.Close()
+	c, err := s.stage(ctx, []int64{out.inbox.Pod}, pr)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	defer s.discard(c)
+	return s.storeSent(ctx, out, c)
+}
+
+// storeSent files the message in Sent with a queue row for each recipient and the event, in one transaction.
+func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail.Message, error) {
+	now := s.clock.Now()
+	p, err := s.parsed(ctx, c, nil)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	p.Envelope.Bcc = out.bcc // the sender may see them; the bytes do not have them
+	labels, _, _ := mail.ApplyLabels(nil, out.labels, nil)
+	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, mail.LabelSent)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+		tx := sys.For(out.inbox.Scope())
+		if _, err := tx.FindOwnInbox(); err != nil {
+			return err
+		}
+		if err := out.markOriginal(tx, f, now); err != nil {
+			return err
+		}
+		if err := f.file(tx); err != nil {
+			return err
+		}
+		if err := s.enqueue(sys, tx, out, &f.message.Message, now); err != nil {
+			return err
+		}
+		return tx.InsertEvent(mail.Event{Type: mail.EventSent, Message: f.message.ID, MessageID: f.message.MessageID,
+			Details: map[string]any{"recipients": out.recipients}, CreatedAt: now})
+	})
+	if err != nil {
+		return mail.Message{}, coded(err, "Inbox")
+	}
+	m := f.message.Message
+	m.InboxID = out.inbox.Address
+	s.hub.Wake(out.inbox.Scope())
+	poke(s.queue)
+	poke(s.index)
+	s.log.Info("sent", "trace", m.TraceID, "inbox", m.InboxID, "message_id", m.MessageID, "recipients", len(out.recipients), "size", m.Size)
+	return m, nil
+}
+
+// markOriginal ties the message to the thread of the one it answers or forwards, and labels that one.
+func (o *outgoing) markOriginal(tx storage.Tx, f *filing, now time.Time) error {
+	if o.original == nil {
+		return nil
+	}
+	original, err := tx.FindMessageByID(o.original.ID)
+	if err != nil {
+		return err
+	}
+	f.forced = original.Thread
+	e := newEdit(tx, now)
+	if err := e.relabel(&original, []string{o.mark}, nil); err != nil {
+		return err
+	}
+	return e.flush()
+}
+
+// enqueue queues the message to each recipient: by the local courier where the domain is ours, else by SMTP.
+func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *mail.Message, now time.Time) error {
+	for _, r := range out.recipients {
+		courier := mail.CourierSMTP
+		if _, domain, ok := mail.SplitAddress(mail.CanonicalAddress(r)); ok {
+			_, err := sys.FindVisibleDomain(domain)
+			if err == nil {
+				courier = mail.CourierLocal
+			} else if !errors.Is(err, storage.ErrNotFound) {
+				return err
+			}
+		}
+		d := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Courier: courier, State: mail.DeliveryQueued,
+			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now}
+		if err := tx.InsertDelivery(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListDeliveries lists the deliveries in the grant's scope that wait in the queue.
+func (s *Server) ListDeliveries(ctx context.Context, g mail.Grant, p mail.Page) (ds []mail.Delivery, next string, err error) {
+	if err := g.Require(mail.MessageRead); err != nil {
+		return nil, "", err
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		ds, next, err = tx.ListQueued(p)
+		return err
+	})
+	return ds, next, coded(err, "Deliveries")
+}

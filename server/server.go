@@ -1,0 +1,152 @@
+// Package server is Podmail's verbs: who may do what, and what happens to a message. The doors (smtp, imap, web) call
+// it with a grant and get nouns or a *mail.Error back; it calls storage with a scope and never shows a transaction.
+//
+// One file holds one subject: pods, inboxes, api_keys, messages, threads, mailboxes as the doors see them; filing is
+// how a message finds its thread and mailbox; deliver, submit and send are its ways in and out; work_… are the
+// background workers. SQL is storage's, protocols are the doors'.
+package server
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"podmail/mail"
+	"podmail/server/notify"
+	"podmail/storage"
+)
+
+// Options is everything a Server needs.
+type Options struct {
+	Store          *storage.Store
+	Hub            *notify.Hub
+	Clock          mail.Clock
+	Random         io.Reader
+	Log            *slog.Logger
+	Hostname       string // EHLO name, and the host of message ids that we make
+	DefaultDomain  string // of inboxes created without one; belongs to all pods
+	PublicURL      string // of the HTTP listener, without trailing slash
+	MaxMessageSize int64  // bytes
+}
+
+// Server carries out verbs. It is safe for concurrent use.
+type Server struct {
+	store          *storage.Store
+	hub            *notify.Hub
+	clock          mail.Clock
+	random         io.Reader
+	log            *slog.Logger
+	hostname       string
+	defaultDomain  string
+	publicURL      string
+	maxMessageSize int64
+
+	organization storage.OrganizationRow
+	queue        chan struct{} // wakes the local courier
+	index        chan struct{} // wakes the search indexer
+	sweep        chan struct{} // wakes the sweeper
+	used         usedKeys
+}
+
+// New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
+func New(o Options) *Server {
+	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, log: o.Log, hostname: o.Hostname,
+		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize,
+		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1)}
+}
+
+// MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.
+func (s *Server) MaxMessageSize() int64 { return s.maxMessageSize }
+
+// Run does the background work until ctx ends: deliveries to inboxes of our own, search indexing, clean-up.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
+	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexPending) })
+	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
+	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
+	return g.Wait()
+}
+
+// loop runs step when woken and every so often, until ctx ends. A step says whether more work waits.
+func (s *Server) loop(ctx context.Context, name string, wake <-chan struct{}, every time.Duration, step func(context.Context) (more bool, err error)) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		more, err := step(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("background work failed; it is tried again", "worker", name, "error", err)
+		}
+		if more && err == nil && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			s.log.Info("background work stopped", "worker", name)
+			return nil
+		case <-wake:
+		case <-tick.C:
+		}
+	}
+}
+
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default: // already woken
+	}
+}
+
+// Watch returns a channel that receives after something in the grant's scope was committed, and a function that ends
+// the watch.
+func (s *Server) Watch(g mail.Grant) (<-chan struct{}, func()) { return s.hub.Watch(g.Scope) }
+
+// newID makes a public id: a UUID that sorts by creation (RFC 9562 5.7).
+func (s *Server) newID() (string, error) {
+	id, err := uuid.NewV7FromReader(s.random)
+	return id.String(), err
+}
+
+// usedKeys gathers which keys were used, so that used_at costs no write of its own.
+type usedKeys struct {
+	mu sync.Mutex
+	at map[int64]time.Time
+}
+
+func (u *usedKeys) note(id int64, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.at == nil {
+		u.at = map[int64]time.Time{}
+	}
+	u.at[id] = at
+}
+
+func (u *usedKeys) take() map[int64]time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	at := u.at
+	u.at = nil
+	return at
+}
+
+// NoteUsedKeys writes down when keys were last used. It is a step of Run.
+func (s *Server) NoteUsedKeys(ctx context.Context) (bool, error) {
+	used := s.used.take()
+	if len(used) == 0 {
+		return false, nil
+	}
+	return false, s.store.System().Write(ctx, func(tx storage.SystemTx) error {
+		for id, at := range used {
+			if err := tx.TouchAPIKey(id, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"podmail/mail"
+	"podmail/mail/compose"
+	"podmail/mail/parse"
+)
+
+// MaySend checks that the grant (an inbox's) may send under this reverse-path: its address or a sub-address of it.
+// CodeForbidden if not.
+func (s *Server) MaySend(ctx context.Context, g mail.Grant, reversePath string) error {
+	if err := g.Require(mail.MessageSend); err != nil {
+		return err
+	}
+	if inboxAddress(reversePath) != g.InboxID {
+		return mail.Errorf(mail.CodeForbidden, "The sender must be %s.", g.InboxID).WithFix("Log in with the inbox that you send from.")
+	}
+	return nil
+}
+
+// Submit stores a message that a mail client handed in as sent, with a queue row for each recipient. The From field
+// must be the inbox: CodeForbidden otherwise. Missing Date and Message-ID are added, Bcc is taken out (RFC 6409 8,
+// RFC 5322 3.6.3).
+func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Message, error) {
+	ctx = s.traced(ctx)
+	if err := s.MaySend(ctx, g, in.ReversePath); err != nil {
+		return mail.Message{}, err
+	}
+	inbox, err := s.findInbox(ctx, g, g.InboxID)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	header, rest, err := splitHeader(in.Body)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	p, err := parse.Message(bytes.NewReader(header))
+	if err != nil {
+		return mail.Message{}, err
+	}
+	if err := s.checkFrom(g, p); err != nil {
+		return mail.Message{}, err
+	}
+	header, err = s.completeHeader(ctx, in, header, p)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	c, err := s.stage(ctx, []int64{inbox.Pod}, io.MultiReader(bytes.NewReader(header), rest))
+	if err != nil {
+		return mail.Message{}, err
+	}
+	defer s.discard(c)
+	out := &outgoing{inbox: inbox, reversePath: in.ReversePath, recipients: in.Recipients, labels: []string{mail.LabelSent}, bcc: p.Envelope.Bcc}
+	return s.storeSent(ctx, out, c)
+}
+
+// checkFrom refuses a message that claims to be of somebody else.
+func (s *Server) checkFrom(g mail.Grant, p *mail.Parsed) error {
+	from := p.Envelope.From
+	if len(from) == 0 {
+		return mail.Errorf(mail.CodeInvalid, "The message has no From field.")
+	}
+	for _, a := range from {
+		if inboxAddress(a.Addr()) != g.InboxID {
+			return mail.Errorf(mail.CodeForbidden, "The From field must be %s.", g.InboxID).WithFix("Log in with the inbox that you send from.")
+		}
+	}
+	return nil
+}
+
+// completeHeader makes the header that leaves: our Received on top, Bcc gone, Date and Message-ID there.
+func (s *Server) completeHeader(ctx context.Context, in Incoming, header []byte, p *mail.Parsed) ([]byte, error) {
+	now := s.clock.Now()
+	hop := compose.Hop{By: s.hostname, Protocol: in.Session.Protocol, TLS: in.Session.TLS, ID: mail.TraceID(ctx), Time: now} // not where the user sits
+	top := compose.Received(hop)
+	if p.Envelope.MessageID == "" {
+		id, err := s.newMessageID()
+		if err != nil {
+			return nil, err
+		}
+		top += "Message-ID: " + id + "\r\n"
+	}
+	if p.Envelope.Date == "" {
+		top += "Date: " + now.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700") + "\r\n"
+	}
+	return append([]byte(top), parse.WithoutFields(header, "Bcc", "Resent-Bcc")...), nil
+}
+
+// maxSubmittedHeader bounds the header of a submission, which is looked through before the body is read.
+const maxSubmittedHeader = 256 << 10
+
+// splitHeader reads a message's header, with the empty line that ends it.
+func splitHeader(r io.Reader) (header []byte, rest io.Reader, err error) {
+	buf := make([]byte, 0, 8<<10)
+	for {
+		from := max(0, len(buf)-3)
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if i := bytes.Index(buf[from:], []byte("\r\n\r\n")); i >= 0 {
+			end := from + i + 4
+			return buf[:end:end], io.MultiReader(bytes.NewReader(buf[end:]), r), nil
+		}
+		switch {
+		case err == io.EOF:
+			return append(buf, "\r\n"...), bytes.NewReader(nil), nil
+		case err != nil:
+			return nil, nil, fmt.Errorf("read header: %w", err)
+		case len(buf) > maxSubmittedHeader:
+			return nil, nil, mail.Errorf(mail.CodeTooLarge, "The message's header is larger than %d bytes.", maxSubmittedHeader)
+		}
+	}
+}

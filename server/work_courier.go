@@ -1,0 +1,130 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+const (
+	courierBatch       = 128 // deliveries looked up at a time
+	courierConcurrency = 16  // of them carried at a time, so that their commits group
+)
+
+// DeliverDue carries mail between inboxes of this installation: the same trip as mail from outside, without a socket.
+// It is a step of Run.
+func (s *Server) DeliverDue(ctx context.Context) (more bool, err error) {
+	var due []storage.Job
+	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
+		due, err = tx.ListDue(mail.CourierLocal, s.clock.Now(), courierBatch)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	var g errgroup.Group
+	g.SetLimit(courierConcurrency)
+	for _, job := range due {
+		g.Go(func() error {
+			err := s.carry(ctx, job)
+			if err == nil || ctx.Err() != nil {
+				return nil
+			}
+			return errors.Join(fmt.Errorf("delivery %d: %w", job.ID, err), s.postpone(ctx, job, err))
+		})
+	}
+	return len(due) == courierBatch, g.Wait()
+}
+
+// postpone puts a delivery that failed on our side back, so that it cannot hold up others.
+func (s *Server) postpone(ctx context.Context, job storage.Job, cause error) error {
+	now := s.clock.Now()
+	return s.store.For(job.Scope).Write(ctx, func(tx storage.Tx) error {
+		d, err := tx.FindDelivery(job.ID)
+		if err != nil {
+			return err
+		}
+		d.Attempts++
+		d.NextAttemptAt, d.UpdatedAt, d.LastError = now.Add(time.Duration(min(d.Attempts, 60))*time.Minute), now, cause.Error()
+		return tx.UpdateDelivery(d)
+	})
+}
+
+// carry delivers one queued message to an inbox of this installation, and notes the outcome in the same transaction.
+func (s *Server) carry(ctx context.Context, job storage.Job) error {
+	from := s.store.For(job.Scope)
+	var d mail.Delivery
+	var raw storage.RawMessage
+	err := from.Read(ctx, func(tx storage.Tx) (err error) {
+		if d, err = tx.FindDelivery(job.ID); err != nil {
+			return err
+		}
+		raw, err = tx.FindRaw(d.Message)
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil // its message was deleted meanwhile
+	} else if err != nil {
+		return err
+	}
+	ctx = mail.WithTrace(ctx, d.TraceID)
+	inbox, err := s.Recipient(ctx, d.Recipient)
+	if mail.CodeOf(err) == mail.CodeNotFound {
+		return s.bounce(ctx, d)
+	} else if err != nil {
+		return err
+	}
+	return s.hand(ctx, d, inbox, from.Reader(ctx, raw))
+}
+
+func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, raw *storage.RawReader) error {
+	c, err := s.stage(ctx, []int64{inbox.Pod}, io.NewSectionReader(raw, 0, raw.Size()))
+	if err != nil {
+		return err
+	}
+	defer s.discard(c)
+	now := s.clock.Now()
+	trace := s.trace(ctx, Incoming{ReversePath: d.Sender, Recipients: []string{d.Recipient}, Session: Session{Protocol: "local"}}, now)
+	p, err := s.parsed(ctx, c, trace)
+	if err != nil {
+		return err
+	}
+	sender := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
+	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, trace, now, func(sys storage.SystemTx) error {
+		return s.settle(sys.For(sender), d, mail.DeliveryDelivered, "", now)
+	})
+	if errors.Is(err, errSettled) {
+		return nil
+	}
+	if mail.CodeOf(err) == mail.CodeNotFound { // the inbox was deleted meanwhile: the next round bounces
+		poke(s.queue)
+		return nil
+	}
+	if err == nil {
+		s.hub.Wake(sender)
+	}
+	return err
+}
+
+func (s *Server) bounce(ctx context.Context, d mail.Delivery) error {
+	scope := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
+	now := s.clock.Now()
+	err := s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
+		return s.settle(tx, d, mail.DeliveryBounced, "550 5.1.1 no such mailbox here", now)
+	})
+	if errors.Is(err, errSettled) {
+		return nil
+	}
+	if err == nil {
+		s.hub.Wake(scope)
+		s.log.Info("bounced", "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "reason", "no such mailbox here")
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"podmail/mail"
+	"podmail/mail/parse"
+	"podmail/storage"
+)
+
+// indexBatch is how many messages the indexer takes at a time; between batches others get their turn.
+const indexBatch = 20
+
+// IndexPending adds messages that the full-text index does not have yet. What waits stands in a table, so a crash
+// loses nothing. It is a step of Run.
+func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
+	var jobs []storage.Job
+	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
+		jobs, err = tx.ListPending(indexBatch)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	docs := make([]storage.SearchDocument, len(jobs))
+	for i, job := range jobs {
+		if docs[i], err = s.searchDocument(ctx, job); err != nil {
+			return false, err
+		}
+	}
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+		for i, job := range jobs {
+			if err := sys.For(job.Scope).IndexMessage(docs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return len(jobs) == indexBatch, err
+}
+
+// searchDocument reads what the index is to know of a message. One that is deleted meanwhile gives an empty document.
+func (s *Server) searchDocument(ctx context.Context, job storage.Job) (d storage.SearchDocument, err error) {
+	h := s.store.For(job.Scope)
+	var m mail.Message
+	var raw storage.RawMessage
+	d.Message = job.ID
+	err = h.Read(ctx, func(tx storage.Tx) (err error) {
+		if m, err = tx.FindMessageByID(job.ID); err != nil {
+			return err
+		}
+		raw, err = tx.FindRaw(job.ID)
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return d, nil
+	} else if err != nil {
+		return d, err
+	}
+	p, err := parse.Message(io.NewSectionReader(h.Reader(ctx, raw), 0, raw.Size))
+	if err != nil {
+		return d, err
+	}
+	e := &m.Envelope
+	d.Sender = strings.Join(mail.Strings(e.From), "\n")
+	d.Recipients = strings.Join(append(append(mail.Strings(e.To), mail.Strings(e.Cc)...), mail.Strings(e.Bcc)...), "\n")
+	d.Subject, d.Body = e.Subject, p.SearchText
+	return d, nil
+}

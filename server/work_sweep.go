@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"podmail/storage"
+)
+
+const (
+	sweepBatch = 200       // rows removed in one transaction
+	stagedLife = time.Hour // after which a blob that was never linked is dead: no body takes that long
+)
+
+// Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes and pods, and
+// bytes that were staged and never became a message. It is a step of Run.
+func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
+	var inboxes, pods, staged []storage.Job
+	before := s.clock.Now().Add(-stagedLife)
+	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
+		if inboxes, err = tx.ListHiddenInboxes(10); err != nil {
+			return err
+		}
+		if pods, err = tx.ListHiddenPods(10); err != nil {
+			return err
+		}
+		staged, err = tx.ListStaged(before, 10)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, job := range staged {
+		if err := s.store.For(job.Scope).Write(ctx, func(tx storage.Tx) error { return tx.DeleteBlob(job.ID) }); err != nil {
+			return false, err
+		}
+	}
+	for _, job := range inboxes {
+		if err := s.store.For(job.Scope).Write(ctx, sweepInbox); err != nil {
+			return false, err
+		}
+	}
+	waits := false
+	for _, job := range pods {
+		err := s.store.For(job.Scope).Write(ctx, func(tx storage.Tx) (err error) {
+			waits, err = sweepPod(tx)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return len(inboxes) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+}
+
+func sweepInbox(tx storage.Tx) error {
+	done, err := tx.CleanInbox(sweepBatch)
+	if err != nil || !done {
+		return err
+	}
+	return tx.DeleteInbox()
+}
+
+// sweepPod tells whether the pod must wait for something else to be removed first.
+func sweepPod(tx storage.Tx) (waits bool, err error) {
+	done, err := tx.CleanPod(sweepBatch)
+	if err != nil || !done {
+		return true, err
+	}
+	return false, tx.DeletePod()
+}
