@@ -1,0 +1,56 @@
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"podmail/mail"
+	"podmail/server"
+)
+
+// Options is everything an API needs.
+type Options struct {
+	Server    *server.Server
+	Log       *slog.Logger
+	PublicURL string // of the HTTP listener, without trailing slash: docs links begin with it
+	MaxBody   int64  // bytes of a request's body
+}
+
+// API answers requests. It is safe for concurrent use.
+type API struct {
+	server  *server.Server
+	log     *slog.Logger
+	maxBody int64
+	errors  errorTable
+	docs    string // URL of the page that explains the error codes
+}
+
+// New returns an API; Mount it on a router.
+func New(o Options) *API {
+	return &API{server: o.Server, log: o.Log, maxBody: o.MaxBody, errors: newErrorTable(), docs: o.PublicURL + errorsPath}
+}
+
+// handler answers one request of an authenticated caller, whose grant is narrowed to what the path names already.
+type handler func(c echo.Context, g mail.Grant) error
+
+// answer writes v as JSON with status 200, which the contract has for creation too.
+func answer(c echo.Context, v any) error {
+	return writeJSON(c, http.StatusOK, v)
+}
+
+func writeJSON(c echo.Context, status int, v any) error {
+	w := c.Response()
+	w.Header().Set(echo.HeaderContentType, "application/json")
+	w.Status = status // sent with the first byte, so that a failure to encode can still become an error
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// empty answers 204: the contract's (empty).
+func empty(c echo.Context) error {
+	return c.NoContent(http.StatusNoContent)
+}

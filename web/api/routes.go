@@ -1,0 +1,94 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"podmail/mail"
+)
+
+// Mount puts the API on a router, which answers errors as the contract has them from then on. What is not listed here
+// does not exist: 404. A resource has one handler, whatever the scopes at which it is mounted.
+func (a *API) Mount(e *echo.Echo) {
+	e.HTTPErrorHandler = a.fail
+	e.GET(errorsPath, a.explainErrors)
+	e.GET("/downloads/:token", a.download)
+	e.HEAD("/downloads/:token", a.download)
+
+	organization := scope{a, e, "/v0", a.everywhere}
+	pod := scope{a, e, "/v0/pods/:pod_id", a.inPod}
+	inbox := scope{a, e, "/v0/inboxes/:inbox_id", a.inInbox}
+
+	organization.get("/organizations", a.getOrganization)
+	organization.get("/auth/me", a.me)
+
+	organization.get("/pods", a.listPods)
+	organization.post("/pods", a.createPod)
+	organization.get("/pods/:pod_id", a.getPod)
+	organization.delete("/pods/:pod_id", a.deletePod)
+
+	for _, at := range []scope{organization, pod} {
+		at.get("/inboxes", a.listInboxes)
+		at.post("/inboxes", a.createInbox)
+		at.get("/inboxes/:inbox_id", a.getInbox)
+		at.patch("/inboxes/:inbox_id", a.updateInbox)
+		at.delete("/inboxes/:inbox_id", a.deleteInbox)
+	}
+
+	organization.get("/api-keys/:api_key_id", a.getAPIKey)
+	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/api-keys", a.listAPIKeys)
+		at.post("/api-keys", a.createAPIKey)
+		at.patch("/api-keys/:api_key_id", a.updateAPIKey)
+		at.delete("/api-keys/:api_key_id", a.deleteAPIKey)
+	}
+
+	inbox.get("/messages", a.listMessages)
+	inbox.post("/messages/send", a.send)
+	inbox.post("/messages/batch-get", a.batchGetMessages)
+	inbox.post("/messages/batch-update", a.batchUpdateMessages)
+	inbox.get("/messages/:message_id", a.getMessage)
+	inbox.patch("/messages/:message_id", a.updateMessage)
+	inbox.delete("/messages/:message_id", a.deleteMessage)
+	inbox.get("/messages/:message_id/raw", a.getRawMessage)
+	inbox.get("/messages/:message_id/attachments/:attachment_id", a.getMessageAttachment)
+	inbox.post("/messages/:message_id/reply", a.reply)
+	inbox.post("/messages/:message_id/reply-all", a.replyAll)
+	inbox.post("/messages/:message_id/forward", a.forward)
+
+	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/threads", a.listThreads)
+		at.get("/threads/:thread_id", a.getThread)
+		at.patch("/threads/:thread_id", a.updateThread)
+		at.delete("/threads/:thread_id", a.deleteThread)
+		at.get("/threads/:thread_id/attachments/:attachment_id", a.getThreadAttachment)
+	}
+}
+
+// scope is where resources are mounted: a path prefix, and how it narrows a caller's grant.
+type scope struct {
+	api    *API
+	echo   *echo.Echo
+	prefix string
+	narrow func(echo.Context, mail.Grant) (mail.Grant, error)
+}
+
+func (s scope) get(path string, h handler)    { s.add(http.MethodGet, path, h) }
+func (s scope) post(path string, h handler)   { s.add(http.MethodPost, path, h) }
+func (s scope) patch(path string, h handler)  { s.add(http.MethodPatch, path, h) }
+func (s scope) delete(path string, h handler) { s.add(http.MethodDelete, path, h) }
+
+// add mounts h behind authentication and the scope's narrowing.
+func (s scope) add(method, path string, h handler) {
+	s.echo.Add(method, s.prefix+path, func(c echo.Context) error {
+		g, err := s.api.authenticate(c)
+		if err != nil {
+			return err
+		}
+		if g, err = s.narrow(c, g); err != nil {
+			return err
+		}
+		return h(c, g)
+	})
+}

@@ -1,0 +1,98 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"podmail/server"
+	"podmail/web/api"
+)
+
+// Options is everything a Server needs. Limits that are zero have the defaults named beside them.
+type Options struct {
+	Server    *server.Server
+	Log       *slog.Logger
+	PublicURL string // as the Server was given it
+	Limits    Limits
+}
+
+// Limits bounds what one peer can take.
+type Limits struct {
+	MaxBody       int64         // of a request: 6 MB (contract: semantics.md, send)
+	MaxHeader     int           // bytes of a request's header: 64 KiB
+	HeaderTimeout time.Duration // for a request's header to arrive: 10 s
+	IdleTimeout   time.Duration // between two requests of a connection: 2 min
+	BodyTimeout   time.Duration // for a whole request to arrive, however steadily: 10 min
+	StallTimeout  time.Duration // without a step forward, while a body arrives or an answer leaves: 30 s
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		MaxBody:       cmp.Or(l.MaxBody, 6_000_000),
+		MaxHeader:     cmp.Or(l.MaxHeader, 64<<10),
+		HeaderTimeout: cmp.Or(l.HeaderTimeout, 10*time.Second),
+		IdleTimeout:   cmp.Or(l.IdleTimeout, 2*time.Minute),
+		BodyTimeout:   cmp.Or(l.BodyTimeout, 10*time.Minute),
+		StallTimeout:  cmp.Or(l.StallTimeout, 30*time.Second),
+	}
+}
+
+// Server is the HTTP door.
+type Server struct {
+	http *http.Server
+}
+
+// New returns a Server; give it listeners with Serve.
+func New(o Options) *Server {
+	limits := o.Limits.withDefaults()
+	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody})
+	d := &door{next: api.SplitPaths(newRouter(answers)), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
+	return &Server{http: &http.Server{
+		Handler:           d,
+		ReadHeaderTimeout: limits.HeaderTimeout,
+		ReadTimeout:       limits.BodyTimeout,
+		WriteTimeout:      limits.BodyTimeout + limits.StallTimeout, // until the answer begins; from then on see pace.go
+		IdleTimeout:       limits.IdleTimeout,
+		MaxHeaderBytes:    limits.MaxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}}
+}
+
+// newRouter assembles what answers requests.
+func newRouter(answers *api.API) *echo.Echo {
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is anybody's to write
+	e.Logger.SetOutput(io.Discard)
+	e.StdLogger = log.New(io.Discard, "", 0)
+	answers.Mount(e)
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
+	return e
+}
+
+// Serve answers the requests of a listener's connections until Shutdown. It returns nil then.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops listening and waits for the requests under way to be answered; those that still are when ctx ends are
+// cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	return err
+}
