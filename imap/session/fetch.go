@@ -40,62 +40,45 @@ func (s *Session) Fetch(set tracker.Set, byUID bool, items fetch.Items, utf8ok b
 	return s.render(r, ranges, &items, seen)
 }
 
-// render fetches and sends in turns, so that no row stays open while a slow client takes its time.
+// render fetches and sends. The server reads ahead and keeps no row open meanwhile, so that a client may take its time.
 func (s *Session) render(r *fetch.Renderer, ranges []mail.UIDRange, items *fetch.Items, seen []uint32) error {
 	want := server.FetchWant{Envelope: items.NeedsEnvelope(), Structure: items.NeedsStructure(), Raw: items.NeedsRaw()}
-	for {
-		var full uint32 // the UID at which the buffer was full
-		err := s.Server.FetchMessages(s.ctx, s.grant, s.sel.mailbox.ID, ranges, want, func(m *server.FetchedMessage) error {
-			seq := s.sel.view.Seq(m.UID)
-			if midway := r.Midway(); seq == 0 || midway != 0 && midway != m.UID {
-				return nil
-			}
-			_, fresh := slices.BinarySearch(seen, m.UID)
-			msg := fetch.Message{
-				Seq: seq, UID: m.UID, Seen: fresh, InternalDate: m.InternalDate, Size: m.Size,
-				Envelope: m.Envelope, Structure: m.Structure, Raw: m.Raw,
-			}
-			if items.Flags || fresh {
-				msg.Flags = mail.Flags(m.Labels, s.sel.mailbox.Label)
-			}
+	err := s.Server.FetchMessages(s.ctx, s.grant, s.sel.mailbox.ID, ranges, want, func(m *server.FetchedMessage) error {
+		seq := s.sel.view.Seq(m.UID)
+		if seq == 0 {
+			return nil // expunged and told, or not told yet to be there
+		}
+		_, fresh := slices.BinarySearch(seen, m.UID)
+		msg := fetch.Message{
+			Seq: seq, UID: m.UID, Seen: fresh, InternalDate: m.InternalDate, Size: m.Size,
+			Envelope: m.Envelope, Structure: m.Structure, Raw: m.Raw,
+		}
+		if items.Flags || fresh {
+			msg.Flags = mail.Flags(m.Labels, s.sel.mailbox.Label)
+		}
+		for {
 			err := r.Add(&msg)
-			if errors.Is(err, fetch.ErrFull) {
-				full = m.UID
+			if !errors.Is(err, fetch.ErrFull) {
+				return err
 			}
-			return err
-		})
-		if writeErr := s.Out.WriteNow(r.Out()); writeErr != nil {
-			return writeErr
+			if err := s.flush(r); err != nil {
+				return err
+			}
 		}
-		r.Sent()
-		switch {
-		case full != 0:
-			ranges = from(ranges, full)
-		case r.Midway() != 0: // expunged between two looks, or unreadable: the literal cannot be completed
-			return fmt.Errorf("%w: uid %d: %w", ErrCut, r.Midway(), orGone(err))
-		default:
-			return err
-		}
+	})
+	if flushErr := s.flush(r); flushErr != nil {
+		return flushErr
 	}
-}
-
-func orGone(err error) error {
-	if err == nil {
-		return errors.New("the message is gone")
+	if r.Midway() != 0 { // unreadable, or gone since: the literal cannot be completed
+		return fmt.Errorf("%w: uid %d: %w", ErrCut, r.Midway(), err)
 	}
 	return err
 }
 
-// from cuts off what lies before uid.
-func from(ranges []mail.UIDRange, uid uint32) []mail.UIDRange {
-	for i, r := range ranges {
-		if r.Last >= uid {
-			out := slices.Clone(ranges[i:])
-			out[0].First = max(out[0].First, uid)
-			return out
-		}
-	}
-	return nil
+func (s *Session) flush(r *fetch.Renderer) error {
+	err := s.Out.Gather(r.Out())
+	r.Sent()
+	return err
 }
 
 // setSeen marks the unread messages in ranges as read, and returns their UIDs (RFC 9051 6.4.5: BODY[] sets \Seen). A

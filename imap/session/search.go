@@ -1,10 +1,8 @@
 package session
 
 import (
-	"errors"
 	"slices"
 	"strconv"
-	"time"
 
 	"podmail/imap/search"
 	"podmail/imap/tracker"
@@ -105,11 +103,8 @@ func appendESearch(b []byte, tag string, byUID bool, ret search.Return, nums []u
 	return append(b, "\r\n"...)
 }
 
-// searchTurn is how long a search may keep rows open before it looks afresh.
-const searchTurn = 200 * time.Millisecond
-
 // search returns the UIDs of the messages that match, ascending.
-func (s *Session) search(q *search.Query) ([]uint32, error) {
+func (s *Session) search(q *search.Query) (found []uint32, err error) {
 	sel := s.sel
 	uids := sel.view.UIDs()
 	if len(uids) == 0 {
@@ -120,33 +115,19 @@ func (s *Session) search(q *search.Query) ([]uint32, error) {
 		ranges = bounds
 	}
 	want := server.FetchWant{Envelope: q.NeedsEnvelope(), Structure: q.NeedsRaw(), Raw: q.NeedsRaw()}
-	var found []uint32
-	pause := errors.New("pause")
-	for len(ranges) > 0 {
-		var paused uint32
-		until := time.Now().Add(searchTurn)
-		err := s.Server.FetchMessages(s.ctx, s.grant, sel.mailbox.ID, ranges, want, func(m *server.FetchedMessage) error {
-			if want.Raw && time.Now().After(until) {
-				paused = m.UID
-				return pause
-			}
-			seq := sel.view.Seq(m.UID)
-			if seq == 0 {
-				return nil
-			}
-			ok, err := q.Match(&search.Message{
-				Seq: seq, UID: m.UID, Labels: m.Labels, InternalDate: m.InternalDate, Size: m.Size,
-				Envelope: m.Envelope, Structure: m.Structure, Raw: m.Raw,
-			})
-			if ok {
-				found = append(found, m.UID)
-			}
-			return err
-		})
-		if paused == 0 {
-			return found, err
+	err = s.Server.FetchMessages(s.ctx, s.grant, sel.mailbox.ID, ranges, want, func(m *server.FetchedMessage) error {
+		seq := sel.view.Seq(m.UID)
+		if seq == 0 {
+			return nil
 		}
-		ranges = from(ranges, paused)
-	}
-	return found, nil
+		ok, err := q.Match(&search.Message{
+			Seq: seq, UID: m.UID, Labels: m.Labels, InternalDate: m.InternalDate, Size: m.Size,
+			Envelope: m.Envelope, Structure: m.Structure, Raw: m.Raw,
+		})
+		if ok {
+			found = append(found, m.UID)
+		}
+		return err
+	})
+	return found, err
 }

@@ -68,13 +68,16 @@ func library(c *Conn) (commands []string) {
 			continue
 		}
 		for {
-			size, _, ok := announcement([]byte(text))
+			size, silent, ok := announcement([]byte(text))
 			if !ok {
 				break
 			}
 			if size > 1<<20 {
 				fmt.Fprintf(c, "%s NO too large\r\n", tag)
 				break
+			}
+			if silent {
+				return append(commands, "saw a literal plus")
 			}
 			fmt.Fprintf(c, "+ Ready\r\n") // which the guard keeps to itself after a literal plus
 			body := make([]byte, size)
@@ -126,10 +129,10 @@ func TestGuard(t *testing.T) {
 	}{
 		{name: "lines", in: "a NOOP\r\nb NOOP\r\n", commands: []string{"a NOOP\r\n", "b NOOP\r\n"}, said: "a OK done\r\nb OK done\r\n"},
 		{name: "synchronizing literal", in: "a LOGIN {3}\r\nabc {1}\r\nd\r\n", commands: []string{"a LOGIN {3}\r\nabc {1}\r\nd\r\n"}, said: "+ Ready\r\n+ Ready\r\na OK done\r\n"},
-		{name: "no continuation for a literal plus", in: "a LOGIN {3+}\r\nabc\r\n", commands: []string{"a LOGIN {3+}\r\nabc\r\n"}, said: "a OK done\r\n"},
-		{name: "empty literal", in: "a LOGIN {0+}\r\n\r\nb NOOP\r\n", commands: []string{"a LOGIN {0+}\r\n\r\n", "b NOOP\r\n"}, said: "a OK done\r\nb OK done\r\n"},
-		{name: "commands within a literal are no commands", in: "a LOGIN {11+}\r\nb ID NIL\r\n \r\n", commands: []string{"a LOGIN {11+}\r\nb ID NIL\r\n \r\n"}, said: "a OK done\r\n"},
-		{name: "refused literal plus is thrown away", in: "a REFUSE {9+}\r\nb EVIL\r\nx {2+}\r\nyz\r\nc NOOP\r\n", commands: []string{"a REFUSE {9+}\r\n", "c NOOP\r\n"}, said: "a NO refused\r\nc OK done\r\n"},
+		{name: "no continuation for a literal plus", in: "a LOGIN {3+}\r\nabc\r\n", commands: []string{"a LOGIN {3}\r\nabc\r\n"}, said: "a OK done\r\n"},
+		{name: "empty literal", in: "a LOGIN {0+}\r\n\r\nb NOOP\r\n", commands: []string{"a LOGIN {0}\r\n\r\n", "b NOOP\r\n"}, said: "a OK done\r\nb OK done\r\n"},
+		{name: "commands within a literal are no commands", in: "a LOGIN {11+}\r\nb ID NIL\r\n \r\n", commands: []string{"a LOGIN {11}\r\nb ID NIL\r\n \r\n"}, said: "a OK done\r\n"},
+		{name: "refused literal plus is thrown away", in: "a REFUSE {9+}\r\nb EVIL\r\nx {2+}\r\nyz\r\nc NOOP\r\n", commands: []string{"a REFUSE {9}\r\n", "c NOOP\r\n"}, said: "a NO refused\r\nc OK done\r\n"},
 		{name: "refused synchronizing literal is not sent", in: "a REFUSE {9}\r\nc NOOP\r\n", commands: []string{"a REFUSE {9}\r\n", "c NOOP\r\n"}, said: "a NO refused\r\nc OK done\r\n"},
 		{name: "what the library takes for no literal", in: "a STUCK {9+}\r\nb EVIL\r\nx\r\nc NOOP\r\n", commands: []string{"c NOOP\r\n"}, said: "a BAD Syntax error\r\nc OK done\r\n"},
 		{name: "oversized literal plus", in: "z NOOP\r\na LOGIN {4097+}\r\nb EVIL\r\n", commands: []string{"z NOOP\r\n"}, said: "z OK done\r\na BAD Non-synchronizing literals are limited to 4096 bytes\r\n* BYE Non-synchronizing literals are limited to 4096 bytes\r\n"},
@@ -139,6 +142,9 @@ func TestGuard(t *testing.T) {
 		{name: "large literal to append", in: "a APPEND x {70000}\r\n" + strings.Repeat("y", 70000) + "\r\n", commands: []string{"a APPEND x {70000}\r\n" + strings.Repeat("y", 70000) + "\r\n"}, said: "+ Ready\r\na OK done\r\n"},
 		{name: "large literal elsewhere", in: "a LOGIN {70000}\r\n", said: "a BAD Literal too large for this command\r\n* BYE Literal too large for this command\r\n"},
 		{name: "large literal of a stranger", stranger: true, in: "a APPEND x {70000}\r\n", said: "a BAD Literal too large for this command\r\n* BYE Literal too large for this command\r\n"},
+		{name: "empty lines", in: "\r\na NOOP\r\n\n", commands: []string{"a NOOP\r\n"}, said: "a OK done\r\n"},
+		{name: "no command", in: "hello\r\n(x) {3+}\r\nabc\r\na NOOP\r\n", commands: []string{"a NOOP\r\n"}, said: "* BAD That is no command\r\n* BAD That is no command\r\na OK done\r\n"},
+		{name: "no command of a stranger", stranger: true, in: "hello\r\n\r\na NOOP\r\n", said: "* BYE That is no command\r\n"},
 		{name: "line end in a quoted string", in: "a LOGIN \"x\r\nb EVIL\r\n", said: "a BAD End of line in a quoted string\r\n* BYE End of line in a quoted string\r\n"},
 		{name: "own commands in their turn", in: "a NOOP\r\nb id NIL\r\nc uid own 1:* \"x\"\r\nd NOOP\r\n", commands: []string{"a NOOP\r\n", "d NOOP\r\n"}, said: "a OK done\r\nb OK ID \"NIL\"\r\nc OK UID OWN \"1:* \\\"x\\\"\"\r\nd OK done\r\n"},
 		{name: "own command with literals", in: "b ID ({4}\r\nname {2+}\r\nxy)\r\nd NOOP\r\n", commands: []string{"d NOOP\r\n"}, said: "+ Ready for literal data\r\nb OK ID \"({4}\\r\\nname {2+}\\r\\nxy)\"\r\nd OK done\r\n"},

@@ -62,6 +62,12 @@ func (c *Conn) look(b []byte) ([]byte, error) {
 				return pass(i), nil
 			}
 			s.begin(tag, name, line)
+			if name == "" && n < longestWord {
+				empty := n == 0 && (b[i] == '\r' || b[i] == '\n')
+				if err := c.noCommand(empty); err != nil || c.failure != nil {
+					return nil, err
+				}
+			}
 			if c.opts.Own != nil && c.opts.Own(name) {
 				s.phase, s.size = ownLine, n
 				i += n
@@ -70,7 +76,8 @@ func (c *Conn) look(b []byte) ([]byte, error) {
 			if s.phase == line || s.phase == prompt {
 				from = mark(from, i)
 			}
-			n, ended, bad := s.line(b[i:])
+			hold := partial(b[i:])
+			n, ended, bad := s.line(b[i : len(b)-hold])
 			i += n
 			announced := false
 			if ended && bad == "" {
@@ -81,10 +88,14 @@ func (c *Conn) look(b []byte) ([]byte, error) {
 				return nil, nil
 			}
 			if !ended {
-				continue
+				c.more = hold > 0
+				return pass(i), nil
 			}
 			if stop, err := c.lineEnd(announced); stop || err != nil {
 				out := pass(i)
+				if s.phase == await && s.silent {
+					out = synchronize(out)
+				}
 				if s.own != nil && s.phase == start {
 					err = c.answer()
 				}
@@ -102,6 +113,20 @@ func (c *Conn) look(b []byte) ([]byte, error) {
 		}
 	}
 	return pass(len(b)), nil
+}
+
+// noCommand skips a line without a tag and a name, on which the library would give up without a word. An empty line is
+// let pass: clients send one too many after a literal.
+func (c *Conn) noCommand(empty bool) error {
+	c.scan.phase = drainLine
+	switch {
+	case empty:
+		return nil
+	case !c.authenticated.Load():
+		c.failure = &violation{text: "That is no command"} // of another protocol, perhaps
+		return nil
+	}
+	return c.Gather([]byte("* BAD That is no command\r\n"))
 }
 
 // lineEnd says what comes after a line, and whether the library or the door has to act first.
@@ -126,6 +151,29 @@ func (c *Conn) lineEnd(announced bool) (stop bool, err error) {
 	stop = s.phase != drainLine
 	s.phase = start
 	return stop, nil
+}
+
+// synchronize makes the literal announced at the end of a line a synchronizing one, for the library to say whether it
+// wants it.
+func synchronize(line []byte) []byte {
+	plus := bytes.LastIndexByte(line, '+')
+	return append(line[:plus], line[plus+1:]...)
+}
+
+// partial is how much of b's end may be the start of a literal's announcement, which must be seen whole.
+func partial(b []byte) int {
+	open := bytes.LastIndexByte(b[max(len(b)-24, 0):], '{')
+	if open < 0 {
+		return 0
+	}
+	n := min(len(b), 24) - open
+	for i, ch := range b[len(b)-n+1:] {
+		digit := '0' <= ch && ch <= '9'
+		if !digit && ch != '+' && ch != '}' && ch != ' ' && ch != '\r' || i == 0 && !digit {
+			return 0
+		}
+	}
+	return n
 }
 
 func mark(from, i int) int {
@@ -288,19 +336,20 @@ func announcement(tail []byte) (size int64, silent, ok bool) {
 	return size, silent, true
 }
 
+const longestWord = 64 // of a tag or name that is looked at
+
 // head reads a command's tag and name from b and how long they are. ok is false if b ends too early to tell; what can
 // be no command that the door answers has an empty name.
 func head(b []byte) (tag, name string, n int, ok bool) {
-	const longest = 64 // of a tag or name that is looked at
 	word := func(at int) (string, int, bool) {
 		for i := at; i < len(b); i++ {
 			if ch := b[i]; ch == ' ' || ch == '\r' || ch == '\n' || ch == '(' {
 				return string(b[at:i]), i, true
-			} else if i-at == longest {
+			} else if i-at == longestWord {
 				return "", i, true
 			}
 		}
-		return "", 0, len(b)-at > longest
+		return "", 0, len(b)-at > longestWord
 	}
 	tag, n, ok = word(0)
 	if !ok || tag == "" || n == len(b) || b[n] != ' ' {
