@@ -43,7 +43,6 @@ type Parsed struct {
 	HTML        *Part        // the part that Message.html shows; nil if none
 	Attachments []Attachment // in order of appearance
 	Preview     string       // about 200 characters of the new text
-	SearchText  string       // bounded plain text of the bodies, for the full-text index
 	Size        int64        // bytes parsed
 	Auto        bool         // Auto-Submitted or similar says a program wrote it (RFC 3834)
 	Received    int          // number of Received fields, for loop detection

@@ -47,12 +47,7 @@ func (s *Server) AppendMessage(ctx context.Context, g mail.Grant, a Append) (uid
 	if err != nil {
 		return 0, 0, err
 	}
-	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
-		if _, err := tx.FindOwnInbox(); err != nil {
-			return err
-		}
-		return f.file(tx)
-	})
+	err = s.store.For(g.Scope).Write(ctx, f.file)
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, 0, mail.NotFound("Mailbox") // deleted meanwhile
 	} else if err != nil {

@@ -19,20 +19,22 @@ import (
 type content struct {
 	hash   []byte
 	size   int64
-	inline []byte          // all of it, if staged is nil
+	inline []byte          // all of it, if staged is nil; returned to the server's buffers by discard
+	buffer *bytes.Buffer   // that holds inline
 	staged map[int64]int64 // pod to blob
 	linked map[int64]bool  // pods whose staged blob was linked
 }
 
 // stage reads r to its end. More than MaxMessageSize is too_large; an error of r is returned as it is.
 func (s *Server) stage(ctx context.Context, pods []int64, r io.Reader) (*content, error) {
-	first, err := readChunk(r)
+	buffer := s.buffers.Get().(*bytes.Buffer)
+	first, err := readChunk(buffer, r)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	sum := sha256.New()
 	sum.Write(first)
-	c := &content{size: int64(len(first)), inline: first}
+	c := &content{size: int64(len(first)), inline: first, buffer: buffer}
 	if err == nil {
 		c.inline, c.staged, c.linked = nil, map[int64]int64{}, map[int64]bool{}
 		if err := s.stageChunks(ctx, c, pods, first, r, sum); err != nil {
@@ -73,7 +75,7 @@ func (s *Server) stageChunks(ctx context.Context, c *content, pods []int64, firs
 			}
 		}
 		var err error
-		if chunk, err = readChunk(r); err != nil && err != io.EOF {
+		if chunk, err = readChunk(c.buffer, r); err != nil && err != io.EOF {
 			return err
 		}
 		sum.Write(chunk)
@@ -84,18 +86,27 @@ func (s *Server) stageChunks(ctx context.Context, c *content, pods []int64, firs
 	return nil
 }
 
-// readChunk reads one chunk; io.EOF comes with the last bytes when r ends within it.
-func readChunk(r io.Reader) ([]byte, error) {
-	var b bytes.Buffer
-	n, err := io.CopyN(&b, r, storage.ChunkSize)
-	if n == storage.ChunkSize {
-		return b.Bytes(), nil
+// readChunk reads one chunk into b, which it holds until the next; io.EOF comes with the last bytes when r ends within
+// it.
+func readChunk(b *bytes.Buffer, r io.Reader) ([]byte, error) {
+	b.Reset()
+	n, err := b.ReadFrom(io.LimitReader(r, storage.ChunkSize))
+	if err == nil && n < storage.ChunkSize {
+		err = io.EOF
 	}
 	return b.Bytes(), err
 }
 
-// discard removes what was staged and not linked. What cannot be removed now is swept later.
+// maxPooled is the largest buffer that is kept for the next message: many idle sessions shall not hold whole chunks.
+const maxPooled = 64 << 10
+
+// discard gives up the content's memory and removes what was staged and not linked. What cannot be removed now is swept
+// later.
 func (s *Server) discard(c *content) {
+	if c.buffer.Cap() <= maxPooled {
+		s.buffers.Put(c.buffer)
+	}
+	c.inline = nil
 	for pod, blob := range c.staged {
 		if c.linked[pod] {
 			continue
@@ -110,17 +121,18 @@ func (s *Server) discard(c *content) {
 }
 
 // link stores the content in the handle's pod, or finds it there, and returns its blob.
-func (c *content) link(tx storage.Tx, now time.Time) (int64, error) {
-	blob, err := tx.FindBlob(c.hash)
-	if !errors.Is(err, storage.ErrNotFound) {
-		return blob, err
-	}
+func (c *content) link(tx storage.Tx, now time.Time) (blob int64, err error) {
 	if c.staged == nil {
-		return tx.InsertBlob(c.hash, c.inline, now)
+		blob, err = tx.InsertBlob(c.hash, c.inline, now)
+	} else {
+		blob = c.staged[tx.Scope().Pod]
+		err = tx.LinkBlob(blob, c.hash, c.size)
+		c.linked[tx.Scope().Pod] = err == nil
 	}
-	blob = c.staged[tx.Scope().Pod]
-	c.linked[tx.Scope().Pod] = true
-	return blob, tx.LinkBlob(blob, c.hash, c.size)
+	if errors.Is(err, storage.ErrTaken) {
+		return tx.FindBlob(c.hash)
+	}
+	return blob, err
 }
 
 // parsed derives all that is stored beside the bytes, which trace precedes.

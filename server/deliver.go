@@ -94,9 +94,6 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 	err := s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		for i, f := range filings {
 			tx := sys.For(inboxes[i].Scope())
-			if _, err := tx.FindOwnInbox(); err != nil {
-				return err
-			}
 			if err := f.file(tx); err != nil {
 				return err
 			}

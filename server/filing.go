@@ -18,6 +18,7 @@ type filing struct {
 	now      time.Time
 	forced   int64  // key of the thread it belongs to whatever it names; 0: by what it names
 	mailbox  string // label of the mailbox where it goes
+	awaited  bool   // a thread waited for it
 }
 
 // newFiling prepares a message for an inbox: m brings labels, timestamp and internal date.
@@ -47,11 +48,6 @@ func (s *Server) newMessageID() (string, error) {
 // file stores the message in the handle's inbox: its bytes once per pod, its thread, its UID, its labels.
 func (f *filing) file(tx storage.Tx) (err error) {
 	n := f.message
-	if taken, err := tx.HasMessage(n.MessageID); err != nil {
-		return err
-	} else if taken { // a copy, or a liar: it is kept, under a name of its own
-		n.MessageID = f.spareID
-	}
 	if n.Mailbox, n.UID, n.ModSeq, err = tx.NextUIDByLabel(f.mailbox); err != nil {
 		return err
 	}
@@ -87,6 +83,7 @@ func (f *filing) findThread(tx storage.Tx) (thread, waiting int64, err error) {
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return 0, 0, err
 		}
+		f.awaited = waiting != 0
 	}
 	switch {
 	case thread == 0:
@@ -105,10 +102,27 @@ func (f *filing) startThread(tx storage.Tx) error {
 		return err
 	}
 	n.Thread, n.ThreadID = t.ID, t.ThreadID
-	if err := tx.InsertMessage(n); err != nil {
+	if err := f.insert(tx); err != nil {
 		return err
 	}
+	if n.MessageID != t.LastMessageID {
+		t.LastMessageID = n.MessageID
+		if err := tx.UpdateThread(t); err != nil {
+			return err
+		}
+	}
 	return f.reference(tx)
+}
+
+// insert stores the message. One whose message id the inbox has already is a copy, or a liar: it is kept, under a name
+// of its own.
+func (f *filing) insert(tx storage.Tx) error {
+	err := tx.InsertMessage(f.message)
+	if errors.Is(err, storage.ErrTaken) && f.message.MessageID != f.spareID {
+		f.message.MessageID = f.spareID
+		err = tx.InsertMessage(f.message)
+	}
+	return err
 }
 
 func (f *filing) joinThread(tx storage.Tx, thread, waiting int64) error {
@@ -123,7 +137,7 @@ func (f *filing) joinThread(tx storage.Tx, thread, waiting int64) error {
 			return err
 		}
 	}
-	if err := tx.InsertMessage(n); err != nil {
+	if err := f.insert(tx); err != nil {
 		return err
 	}
 	if waiting != 0 {
@@ -143,16 +157,15 @@ func (f *filing) joinThread(tx storage.Tx, thread, waiting int64) error {
 }
 
 // reference notes which messages this one names that have not arrived, so that they will join its thread, and that it
-// has arrived itself.
+// has arrived itself if a thread waited for it.
 func (f *filing) reference(tx storage.Tx) error {
-	e := &f.message.Envelope
-	if ids := e.Ancestors(); len(ids) > 0 {
+	if ids := f.message.Envelope.Ancestors(); len(ids) > 0 {
 		if err := tx.InsertReferences(f.message.Thread, ids); err != nil {
 			return err
 		}
 	}
-	if e.MessageID == "" {
+	if !f.awaited {
 		return nil
 	}
-	return tx.DeleteReference(e.MessageID)
+	return tx.DeleteReference(f.message.Envelope.MessageID)
 }

@@ -179,9 +179,6 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 	}
 	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		tx := sys.For(out.inbox.Scope())
-		if _, err := tx.FindOwnInbox(); err != nil {
-			return err
-		}
 		if err := out.markOriginal(tx, f, now); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -51,13 +52,14 @@ type Server struct {
 	index        chan struct{} // wakes the search indexer
 	sweep        chan struct{} // wakes the sweeper
 	used         usedKeys
+	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row
 }
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, log: o.Log, hostname: o.Hostname,
 		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize,
-		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1)}
+		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }
 
 // MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.

@@ -5,14 +5,19 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"podmail/mail"
 	"podmail/mail/parse"
 	"podmail/storage"
 )
 
-// indexBatch is how many messages the indexer takes at a time; between batches others get their turn.
-const indexBatch = 20
+// The indexer takes a few messages at a time and stands back, for a while, when mail waits to be stored: search may
+// trail a delivery by a moment, a delivery waits for nothing.
+const (
+	indexBatch   = 20
+	maxStandBack = 50 // times 10 ms
+)
 
 // IndexPending adds messages that the full-text index does not have yet. What waits stands in a table, so a crash
 // loses nothing. It is a step of Run.
@@ -24,6 +29,16 @@ func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
 	})
 	if err != nil {
 		return false, err
+	}
+	for range maxStandBack {
+		if !s.store.Busy() {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	docs := make([]storage.SearchDocument, len(jobs))
 	for i, job := range jobs {
@@ -60,13 +75,13 @@ func (s *Server) searchDocument(ctx context.Context, job storage.Job) (d storage
 	} else if err != nil {
 		return d, err
 	}
-	p, err := parse.Message(io.NewSectionReader(h.Reader(ctx, raw), 0, raw.Size))
+	d.Body, err = parse.SearchText(io.NewSectionReader(h.Reader(ctx, raw), 0, raw.Size))
 	if err != nil {
 		return d, err
 	}
 	e := &m.Envelope
 	d.Sender = strings.Join(mail.Strings(e.From), "\n")
 	d.Recipients = strings.Join(append(append(mail.Strings(e.To), mail.Strings(e.Cc)...), mail.Strings(e.Bcc)...), "\n")
-	d.Subject, d.Body = e.Subject, p.SearchText
+	d.Subject = e.Subject
 	return d, nil
 }

@@ -29,7 +29,7 @@ func (tx Tx) FindBlob(hash []byte) (id int64, err error) {
 	return id, err
 }
 
-// InsertBlob stores content that fits one chunk, unless the pod has it already.
+// InsertBlob stores content that fits one chunk. ErrTaken if the pod has it already.
 func (tx Tx) InsertBlob(hash, content []byte, now time.Time) (id int64, err error) {
 	id, err = tx.tx.Insert(insertBlob, hash, len(content), now)
 	if err != nil {

@@ -16,10 +16,11 @@ var (
 	setSubscribed  = tables.Compile(`UPDATE mailboxes SET subscribed = ?2 WHERE id = ?1 AND {scope mailboxes}`)
 	deleteMailbox  = tables.Compile(`DELETE FROM mailboxes WHERE id = ? AND {scope mailboxes}`)
 	nextUID        = tables.Compile(`UPDATE mailboxes SET uid_next = uid_next + 1, modseq = modseq + 1 WHERE id = ? AND {scope mailboxes} RETURNING uid_next - 1, modseq`)
-	nextUIDByLabel = tables.Compile(`UPDATE mailboxes SET uid_next = uid_next + 1, modseq = modseq + 1 WHERE inbox_id = {inbox} AND label = ? AND {scope mailboxes} RETURNING id, uid_next - 1, modseq`)
-	nextModSeq     = tables.Compile(`UPDATE mailboxes SET modseq = modseq + 1 WHERE id = ? AND {scope mailboxes} RETURNING modseq`)
-	mailboxCounts  = tables.Compile(`SELECT count(*), coalesce(sum(m.size), 0) FROM messages m WHERE m.mailbox_id = ? AND {scope m}`)
-	countUnseen    = tables.Compile(`SELECT count(*) FROM message_labels l CROSS JOIN messages m ON m.id = l.message_id AND {scope m}
+	nextUIDByLabel = tables.Compile(`UPDATE mailboxes SET uid_next = uid_next + 1, modseq = modseq + 1 WHERE inbox_id = {inbox} AND label = ? AND {scope mailboxes}
+		AND EXISTS (SELECT 1 FROM inboxes i WHERE i.id = {inbox} AND i.address IS NOT NULL AND {scope i}) RETURNING id, uid_next - 1, modseq`)
+	nextModSeq    = tables.Compile(`UPDATE mailboxes SET modseq = modseq + 1 WHERE id = ? AND {scope mailboxes} RETURNING modseq`)
+	mailboxCounts = tables.Compile(`SELECT count(*), coalesce(sum(m.size), 0) FROM messages m WHERE m.mailbox_id = ? AND {scope m}`)
+	countUnseen   = tables.Compile(`SELECT count(*) FROM message_labels l CROSS JOIN messages m ON m.id = l.message_id AND {scope m}
 		WHERE l.label = 'unread' AND m.mailbox_id = ? AND {scope l}`)
 	insertExpunge = tables.Compile(`INSERT INTO expunges (pod_id, inbox_id, mailbox_id, modseq, uid) VALUES ({pod}, {inbox}, ?1, ?2, ?3)`)
 	listExpunges  = tables.Compile(`SELECT e.uid FROM expunges e WHERE e.mailbox_id = ?1 AND e.modseq > ?2 AND {scope e} ORDER BY e.uid`)
@@ -96,7 +97,8 @@ func (tx Tx) NextUID(mailbox int64) (uid uint32, modseq int64, err error) {
 	return uid, modseq, err
 }
 
-// NextUIDByLabel is NextUID for the mailbox of the handle's inbox that a label stands for.
+// NextUIDByLabel is NextUID for the mailbox of the handle's inbox that a label stands for. ErrNotFound if there is none or
+// the inbox is deleted.
 func (tx Tx) NextUIDByLabel(label string) (mailbox int64, uid uint32, modseq int64, err error) {
 	err = tx.one(nextUIDByLabel, []any{label}, &mailbox, &uid, &modseq)
 	return mailbox, uid, modseq, err

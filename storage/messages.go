@@ -198,12 +198,6 @@ func (tx Tx) FindMessageByID(id int64) (mail.Message, error) {
 	return get(tx, findMessageByID, scanMessage, id)
 }
 
-// HasMessage tells whether the handle's inbox has a message of this public id.
-func (tx Tx) HasMessage(messageID string) (bool, error) {
-	ids, err := all(tx, hasMessage, scanID, messageID)
-	return len(ids) > 0, err
-}
-
 // ListMessages lists messages by time.
 func (tx Tx) ListMessages(f mail.MessageFilter, p mail.Page) ([]mail.Message, string, error) {
 	key, id, err := pageBounds(p)

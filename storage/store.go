@@ -93,6 +93,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close finishes the waiting writes and closes the file.
 func (s *Store) Close() error { return errors.Join(s.db.Close(), s.unlock()) }
 
+// Busy tells whether writes wait, so that work which is in no hurry can stand back.
+func (s *Store) Busy() bool { return s.db.Waiting() > 0 }
+
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

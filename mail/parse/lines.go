@@ -19,7 +19,7 @@ type lines struct {
 	err    error  // first error but io.EOF
 }
 
-const lineBuffer = 16 << 10
+const lineBuffer = 4 << 10
 
 func newLines(r io.Reader) *lines {
 	return &lines{r: bufio.NewReaderSize(r, lineBuffer), eol: []byte("\n")}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"podmail/mail"
+	"podmail/mail/reply"
 )
 
 // Bounds on what is described and kept of one message. What lies beyond stays in its bytes.
@@ -13,19 +14,45 @@ const (
 	maxHeader = 256 << 10 // of the headers of one part
 	maxParts  = 1000      // further ones are body of the part around them
 	maxDepth  = 100
-	maxText   = 64 << 10 // decoded, of each shown body, for preview and search
+	maxText   = 64 << 10 // decoded, of each shown body, for search
+	previewOf = 4 << 10  // decoded, of each shown body, for the preview
 )
 
 // Message parses a whole message, reading r once and to its end. Its only error is r's.
 func Message(r io.Reader) (*mail.Parsed, error) {
-	p := &parser{lines: newLines(r)}
+	p, root, err := parse(r, previewOf)
+	if err != nil {
+		return nil, err
+	}
+	out, text, html := p.finish(root)
+	out.Preview = preview(reply.Text(plain(text, html)))
+	return out, nil
+}
+
+// SearchText reads a message for what a full-text index should know of its bodies and attachments, bounded. Its only
+// error is r's.
+func SearchText(r io.Reader) (string, error) {
+	p, root, err := parse(r, maxText)
+	if err != nil {
+		return "", err
+	}
+	out, text, html := p.finish(root)
+	s := plain(text, html)
+	for _, a := range out.Attachments {
+		if a.Filename != "" {
+			s += "\n" + a.Filename
+		}
+	}
+	return s, nil
+}
+
+// parse reads a message, keeping so many bytes of each text body.
+func parse(r io.Reader, keep int) (*parser, *node, error) {
+	p := &parser{lines: newLines(r), keep: keep}
 	root := p.part(mail.Part{Type: "text", Subtype: "plain"}, 0)
 	for p.next() { // nothing is left unless the structure was cut short
 	}
-	if p.err != nil {
-		return nil, p.err
-	}
-	return p.finish(root), nil
+	return p, root, p.err
 }
 
 // node is a part with what is known of it beyond the structure.
@@ -40,6 +67,7 @@ type node struct {
 type parser struct {
 	*lines
 	boundaries []string // of the multiparts that we are in, outermost first, with the leading "--"
+	keep       int      // decoded bytes to keep of a text body
 	parts      int
 	more       bool // lines stands on a line that nobody took
 	hit        int  // index of the boundary that ended the last part; -1: the end of the message
@@ -208,7 +236,7 @@ func (p *parser) embedded(n *node, depth int) {
 
 // leaf reads a body that has no parts.
 func (p *parser) leaf(n *node) {
-	w := newBody(n)
+	w := newBody(n, p.keep)
 	for p.advance() {
 		if p.boundary() {
 			n.part.End = p.endBefore(n.part.Body)
@@ -237,12 +265,12 @@ type body struct {
 	scratch []byte
 }
 
-func newBody(n *node) *body {
+func newBody(n *node, keep int) *body {
 	w := &body{decoder: decoder{encoding: n.part.Encoding}}
 	if n.part.Type == "text" {
 		w.counts = true
 		if n.part.Subtype == "plain" || n.part.Subtype == "html" {
-			w.keep = maxText
+			w.keep = keep
 		}
 	}
 	return w

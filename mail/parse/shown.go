@@ -13,9 +13,8 @@ import (
 )
 
 // finish chooses the parts that readers show and lists the others as attachments.
-func (p *parser) finish(root *node) *mail.Parsed {
-	out := &mail.Parsed{Envelope: p.root.envelope, Structure: root.part, Size: p.off, Auto: p.root.auto, Received: p.root.received}
-	var text, html *node
+func (p *parser) finish(root *node) (out *mail.Parsed, text, html *node) {
+	out = &mail.Parsed{Envelope: p.root.envelope, Structure: root.part, Size: p.off, Auto: p.root.auto, Received: p.root.received}
 	choose(root, &text, &html)
 	if text != nil {
 		out.Text = text.part
@@ -25,8 +24,7 @@ func (p *parser) finish(root *node) *mail.Parsed {
 	}
 	seed := sha256.Sum256(p.root.raw)
 	attachments(root, "", text, html, seed, &out.Attachments)
-	describeText(out, text, html)
-	return out
+	return out, text, html
 }
 
 // choose finds the first plain and the first HTML body that are not attachments. Messages within are not looked into.
@@ -80,42 +78,22 @@ func attachmentID(seed [32]byte, path string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
 
-const (
-	maxPreview = 200 // characters
-	previewOf  = 8 << 10
-)
+// maxPreview is in characters.
+const maxPreview = 200
 
-// describeText makes preview and search text from the beginnings of the bodies.
-func describeText(out *mail.Parsed, text, html *node) {
-	var s string
+// plain is the plain text of the kept beginnings of the bodies.
+func plain(text, html *node) string {
 	switch {
 	case text != nil && len(text.text) > 0:
-		s = decodeText(text)
+		return decodeText(text)
 	case html != nil:
-		s = reply.ToText(decodeText(html))
+		return reply.ToText(decodeText(html))
 	}
-	out.SearchText = s
-	for _, a := range out.Attachments {
-		if a.Filename != "" {
-			out.SearchText += "\n" + a.Filename
-		}
-	}
-	out.Preview = preview(reply.Text(head(s, previewOf)))
+	return ""
 }
 
 func decodeText(n *node) string {
 	return strings.ReplaceAll(text(n.text, n.part.Params["charset"]), "\r\n", "\n")
-}
-
-// head is the first n bytes of s or a little less, so that no character is cut.
-func head(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }
 
 // preview is the beginning of a text with white space collapsed.

@@ -36,9 +36,9 @@ func Text(s string) string {
 func cut(lines []string) int {
 	for i, line := range lines {
 		switch {
-		case original.MatchString(line):
+		case mayBegin(line, "-_bB") && original.MatchString(line):
 			return i
-		case underscores.MatchString(line) && i+1 < len(lines) && outlookBlock(lines[i+1:]):
+		case mayBegin(line, "_") && underscores.MatchString(line) && i+1 < len(lines) && outlookBlock(lines[i+1:]):
 			return i
 		case outlookBlock(lines[i:]):
 			return i
@@ -49,9 +49,15 @@ func cut(lines []string) int {
 	return len(lines)
 }
 
+// mayBegin tells whether a line's first character is one of these: it spares most lines the regular expressions.
+func mayBegin(line, first string) bool {
+	line = strings.TrimLeft(line, " \t")
+	return line != "" && strings.IndexByte(first, line[0]) >= 0
+}
+
 // outlookBlock tells whether lines begin with the header block that Outlook puts above the original.
 func outlookBlock(lines []string) bool {
-	if len(lines) == 0 || len(lines[0]) > 300 || !outlookFrom.MatchString(lines[0]) {
+	if len(lines) == 0 || len(lines[0]) > 300 || !mayBegin(lines[0], "*fFvVdD") || strings.IndexByte(lines[0], ':') < 0 || !outlookFrom.MatchString(lines[0]) {
 		return false
 	}
 	hits := 0
@@ -65,11 +71,15 @@ func outlookBlock(lines []string) bool {
 
 // isAttribution tells whether line i begins an attribution, which may be wrapped over three lines.
 func isAttribution(lines []string, i int) bool {
+	starts := mayBegin(lines[i], ">oOaAlLeEiIdDwW") && onStart.MatchString(strings.TrimLeft(lines[i], "> "))
+	if !starts && !strings.HasSuffix(strings.TrimRight(lines[i], " \t"), "wrote:") {
+		return false
+	}
 	joined := ""
 	for n := 0; n < 3 && i+n < len(lines) && len(joined) < 500; n++ {
 		joined = strings.TrimSpace(joined + " " + strings.TrimLeft(lines[i+n], "> "))
 		if attribution.MatchString(joined) {
-			return n == 0 || onStart.MatchString(lines[i])
+			return n == 0 || starts
 		}
 	}
 	return false
@@ -114,7 +124,7 @@ func dropQuotes(lines []string, _ bool) (kept []string) {
 // dropSignature removes what follows the signature mark (RFC 3676 4.3), and a phone's boast at the end.
 func dropSignature(lines []string) []string {
 	for i, l := range lines {
-		if l == "-- " || l == "--" || sentFrom.MatchString(l) && blank(lines[i+1:]) {
+		if l == "-- " || l == "--" || mayBegin(l, "sSgGvVeE") && len(l) < 200 && sentFrom.MatchString(l) && blank(lines[i+1:]) {
 			if !blank(lines[:i]) {
 				return lines[:i]
 			}

@@ -66,7 +66,7 @@ func orDefault(n, def int) int {
 	return n
 }
 
-const pageSize = 8192
+const pageSize = 4096
 
 // Pragmas are per connection. synchronous=FULL is not a setting: a positive answer means synced.
 var (
@@ -138,6 +138,9 @@ func (db *DB) Write(ctx context.Context, scope mail.Scope, fn func(Tx) error) er
 	}
 	return <-j.done
 }
+
+// Waiting is how many writes wait at the moment.
+func (db *DB) Waiting() int { return len(db.jobs) }
 
 // Close lets the waiting writes finish, then closes the file. Reads must have ended.
 func (db *DB) Close() error {
