@@ -155,6 +155,7 @@ func (t *turn) Close() error {
 	c := t.connection
 	if c.upgraded {
 		c.upgraded = false
+		c.conn.NextTurn()
 		c.serve()
 		return nil
 	}

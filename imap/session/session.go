@@ -62,12 +62,15 @@ func (s *Session) Close() {
 	s.closed = true
 }
 
-// Login opens an inbox. The error is of Server.Login.
+// Login opens an inbox: CodeUnauthenticated if the key does not fit, CodeForbidden if it may not read messages.
 func (s *Session) Login(user, password string) (mail.Inbox, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	grant, inbox, err := s.Server.Login(s.ctx, user, password)
+	grant, inbox, err := s.Server.Login(s.ctx, user, password, mail.MessageRead)
 	if err != nil {
+		return mail.Inbox{}, err
+	}
+	if err := grant.Require(mail.MessageRead); err != nil {
 		return mail.Inbox{}, err
 	}
 	s.grant, s.inbox = grant, inbox

@@ -63,6 +63,7 @@ type Conn struct {
 	readErr error
 	scan    scanner
 	failure *violation
+	ended   bool // nothing more for the library that reads now
 
 	mu     sync.Mutex // guards what follows, and writes to inner
 	out    []byte     // from outPool while something waits in it
@@ -113,7 +114,7 @@ func (c *Conn) Handshake(ctx context.Context) error {
 var ErrUpgraded = errors.New("wire: connection continues under TLS")
 
 // StartTLS answers tag with OK, becomes the server side of a TLS handshake and returns ErrUpgraded, for Answer to
-// pass on. The next greeting written to the Conn is left out.
+// pass on. The library's turn ends; the greeting of the next is left out.
 func (c *Conn) StartTLS(tag string, config *tls.Config) error {
 	if len(c.rest) > 0 {
 		// Commands sent ahead in the clear must not be taken for protected ones (RFC 9051 6.2.1, CVE-2011-0411).
@@ -134,6 +135,9 @@ func (c *Conn) StartTLS(tag string, config *tls.Config) error {
 	c.skipGreeting = true
 	return ErrUpgraded
 }
+
+// NextTurn lets another library read on, after StartTLS has ended the turn of the first.
+func (c *Conn) NextTurn() { c.ended = false }
 
 // Bye tells the peer goodbye and hangs up: at once if the peer is being waited for, else as soon as the command that
 // runs has been answered.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -16,6 +17,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
+		if c.ended {
+			return 0, io.EOF // again and again: the library reads on after an error
+		}
 		if n := copy(p, c.feed); n > 0 {
 			c.feed = c.feed[n:]
 			return n, nil
@@ -38,7 +42,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 		out, err := c.look(buf[:n])
 		if err != nil {
-			return 0, err
+			c.ended = true
+			return 0, io.EOF
 		}
 		if n := copy(p, out); n > 0 { // out lies in p already, or starts later in it
 			if n < len(out) {
@@ -63,7 +68,7 @@ func (c *Conn) fill(buf []byte) (int, error) {
 	if c.readErr != nil {
 		return 0, c.readErr
 	}
-	if err := c.beforeWaiting(); err != nil {
+	if err := c.beforeWaiting(n > 0); err != nil {
 		return 0, err
 	}
 	m, err := c.inner.Read(buf[n:])
@@ -71,6 +76,9 @@ func (c *Conn) fill(buf []byte) (int, error) {
 	c.reading = false
 	c.mu.Unlock()
 	if err != nil {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			c.timedOut()
+		}
 		c.readErr = err
 		if m == 0 {
 			return 0, err
@@ -79,8 +87,17 @@ func (c *Conn) fill(buf []byte) (int, error) {
 	return n + m, nil
 }
 
-// beforeWaiting sends what the peer may be waiting for, and sets its time limit.
-func (c *Conn) beforeWaiting() error {
+// timedOut tells the peer why it is hung up on (RFC 9051 5.4).
+func (c *Conn) timedOut() {
+	text := "Nothing was heard for too long"
+	c.bye.Store(&text)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sayBye()
+}
+
+// beforeWaiting sends what the peer may be waiting for, and sets its time limit. begun: the start of a command is there.
+func (c *Conn) beforeWaiting(begun bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -100,7 +117,7 @@ func (c *Conn) beforeWaiting() error {
 	switch {
 	case !c.authenticated.Load():
 		until = c.authBy
-	case c.scan.phase == start:
+	case c.scan.phase == start && !begun:
 		until = now.Add(c.opts.Idle) // RFC 9051 5.4: at least 30 minutes
 	default:
 		until = now.Add(c.opts.Command)
