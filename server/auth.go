@@ -35,9 +35,10 @@ func (s *Server) Authenticate(ctx context.Context, secret string) (mail.Grant, e
 	return mail.Grant{Scope: key.Scope, KeyScope: key.Scope, PodID: key.PodID, InboxID: key.InboxID, APIKeyID: key.APIKeyID, Permissions: key.Permissions}, nil
 }
 
-// Login is Authenticate for mail clients: user is an inbox address, password an API key whose scope covers it. The
-// grant is narrowed to the inbox. CodeUnauthenticated whatever is wrong, so that addresses cannot be probed.
-func (s *Server) Login(ctx context.Context, user, password string) (mail.Grant, mail.Inbox, error) {
+// Login is Authenticate for mail clients: user is an inbox address, password an API key whose scope covers it and that
+// has the permission need, without which the client could do nothing. The grant is narrowed to the inbox.
+// CodeUnauthenticated whatever is wrong, so that addresses cannot be probed; CodeForbidden for want of the permission.
+func (s *Server) Login(ctx context.Context, user, password string, need mail.Permission) (mail.Grant, mail.Inbox, error) {
 	refused := mail.Errorf(mail.CodeUnauthenticated, "Authentication failed.").
 		WithFix("Log in with the inbox's address and an API key whose scope covers the inbox.")
 	g, err := s.Authenticate(ctx, password)
@@ -58,7 +59,7 @@ func (s *Server) Login(ctx context.Context, user, password string) (mail.Grant, 
 	if err != nil {
 		return mail.Grant{}, mail.Inbox{}, coded(err, "inbox")
 	}
-	return narrowed(g, inbox), inbox, nil
+	return narrowed(g, inbox), inbox, g.Require(need)
 }
 
 func narrowed(g mail.Grant, i mail.Inbox) mail.Grant {

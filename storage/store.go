@@ -30,7 +30,7 @@ var migrationFiles embed.FS
 
 // tables says what binds each table to a pod and to an inbox. organization holds a single row and search carries its
 // scope inside (see search.go); the statements over them need no mark.
-var tables = sqlite.Tables{
+var tables = sqlite.NewSchema(sqlite.Tables{
 	"organization":      {},
 	"search":            {},
 	"pods":              {Pod: "id"},
@@ -49,7 +49,7 @@ var tables = sqlite.Tables{
 	"deliveries":        {Pod: "pod_id", Inbox: "inbox_id"},
 	"events":            {Pod: "pod_id", Inbox: "inbox_id"},
 	"search_pending":    {Pod: "pod_id", Inbox: "inbox_id"},
-}
+})
 
 // Options is how the store is opened.
 type Options struct {

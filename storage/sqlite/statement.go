@@ -16,6 +16,24 @@ type Tables map[string]Columns
 // Columns are the binding columns of one table.
 type Columns struct{ Pod, Inbox string }
 
+// Schema compiles statements over tables and remembers them.
+type Schema struct {
+	tables     Tables
+	statements []*Statement
+}
+
+// NewSchema returns a Schema of these tables. Statements are compiled while the program starts, by one goroutine.
+func NewSchema(t Tables) *Schema { return &Schema{tables: t} }
+
+// Statements are all that were compiled, for tests that look at query plans.
+func (t *Schema) Statements() []*Statement { return t.statements }
+
+// Declares tells whether the table's scope columns are known.
+func (t *Schema) Declares(table string) bool {
+	_, ok := t.tables[table]
+	return ok
+}
+
 // Statement is one SQL text in the forms it takes under an organization, a pod and an inbox.
 type Statement struct {
 	text   string
@@ -69,7 +87,7 @@ var notAlias = map[string]bool{"where": true, "on": true, "set": true, "join": t
 //
 // Parameters are ?1, ?2, … or all plain ?. It panics if a table is bound by no mark: statements are compiled when the
 // program starts, so one that could reach over a pod's border stops it there.
-func (t Tables) Compile(text string) *Statement {
+func (t *Schema) Compile(text string) *Statement {
 	s := &Statement{text: text}
 	aliases := t.aliases(text)
 	params := 0
@@ -86,11 +104,12 @@ func (t Tables) Compile(text string) *Statement {
 	for f := range s.forms {
 		s.forms[f] = t.form(numbered, aliases, params, f)
 	}
+	t.statements = append(t.statements, s)
 	return s
 }
 
 // aliases finds every table the statement names and by what name, and checks that a mark binds each.
-func (t Tables) aliases(text string) map[string]Columns {
+func (t *Schema) aliases(text string) map[string]Columns {
 	ctes := map[string]bool{}
 	for _, m := range ctePattern.FindAllStringSubmatch(text, -1) {
 		ctes[strings.ToLower(m[1])] = true
@@ -114,7 +133,7 @@ func (t Tables) aliases(text string) map[string]Columns {
 		if ctes[strings.ToLower(table)] || table == "json_each" || (verb == "update" && strings.EqualFold(table, "set")) {
 			continue
 		}
-		cols, ok := t[table]
+		cols, ok := t.tables[table]
 		if !ok {
 			panic(fmt.Sprintf("sqlite: table %s is not declared: %s", table, text))
 		}
@@ -130,7 +149,7 @@ func (t Tables) aliases(text string) map[string]Columns {
 	return aliases
 }
 
-func (t Tables) form(text string, aliases map[string]Columns, params, f int) (out form) {
+func (t *Schema) form(text string, aliases map[string]Columns, params, f int) (out form) {
 	pod, inbox := "?"+strconv.Itoa(params+1), "?"+strconv.Itoa(params+2)
 	bind := func(n int) {
 		out.bound = max(out.bound, n)
