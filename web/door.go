@@ -26,7 +26,7 @@ func (d *door) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(mail.WithTrace(r.Context(), trace))
 	rw.Header().Set("X-Request-Id", trace)
 	w := &pacedWriter{ResponseWriter: rw, control: http.NewResponseController(rw), stall: d.limits.StallTimeout}
-	r.Body = d.paced(w, r)
+	r.Body = d.paced(w, r.Body)
 	defer func() {
 		if p := recover(); p != nil {
 			d.contain(p, w, r)

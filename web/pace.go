@@ -51,13 +51,11 @@ func (w *pacedWriter) step() {
 func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // paced is the request's body, of which every piece has StallTimeout to arrive, and all of it BodyTimeout.
-func (d *door) paced(w *pacedWriter, r *http.Request) io.ReadCloser {
-	if r.Body == nil || r.Body == http.NoBody {
-		// The deadline for the request would end its context while a long answer is on its way.
-		_ = w.control.SetReadDeadline(time.Time{})
-		return http.NoBody
+func (d *door) paced(w *pacedWriter, body io.ReadCloser) io.ReadCloser {
+	if body == http.NoBody {
+		return body
 	}
-	return &pacedBody{r.Body, w.control, d.limits.StallTimeout, time.Now().Add(d.limits.BodyTimeout)}
+	return &pacedBody{ReadCloser: body, control: w.control, stall: d.limits.StallTimeout, end: time.Now().Add(d.limits.BodyTimeout)}
 }
 
 type pacedBody struct {
@@ -65,18 +63,21 @@ type pacedBody struct {
 	control *http.ResponseController
 	stall   time.Duration
 	end     time.Time
+	over    bool
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. Once all is here, net/http lifts the deadline and watches for the peer to leave; a new one
+// would end the request's context while its answer is on the way.
 func (b *pacedBody) Read(p []byte) (int, error) {
+	if b.over {
+		return 0, io.EOF
+	}
 	next := time.Now().Add(b.stall)
 	if next.After(b.end) {
 		next = b.end
 	}
 	_ = b.control.SetReadDeadline(next)
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.control.SetReadDeadline(time.Time{}) // all of it is here; from now on we take our time
-	}
+	b.over = err == io.EOF
 	return n, err
 }

@@ -1,0 +1,214 @@
+package api_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"podmail/server/servertest"
+	"podmail/web"
+)
+
+// step is one request of a scenario and what its answer must show and must not. ${name} stands for something kept from
+// an earlier answer.
+type step struct {
+	as, do, body string
+	status       int
+	has, hasNot  []string
+	keep         map[string]string // name to the path of a value in the answer
+}
+
+// play runs a scenario with the keys org, pod and inbox of a fresh tenant named alice, next to the poison tenant and a
+// neighbour named bob in the same pod.
+func play(t *testing.T, steps []step) {
+	t.Helper()
+	d := openDoor(t, web.Limits{})
+	n := d.tenantNamed(t, "alice")
+	bob := d.Inbox(t, n.pod, "bob")
+	keys := map[string]string{"org": d.Key(t, d.Org), "pod": n.podKey, "inbox": n.inboxKey, "": ""}
+	vars := map[string]string{"pod": n.pod.PodID, "inbox": n.inbox.InboxID, "bob": bob.InboxID, "message": n.ids["message_id"],
+		"thread": n.ids["thread_id"], "attachment": n.ids["attachment_id"]}
+	expand := func(s string) string {
+		return os.Expand(s, func(name string) string {
+			if v, ok := vars[name]; ok {
+				return v
+			}
+			t.Fatalf("nothing was kept as %s", name)
+			return ""
+		})
+	}
+	for i, s := range steps {
+		method, path, _ := strings.Cut(expand(s.do), " ")
+		got := d.call(t, keys[s.as], method, path, expand(s.body))
+		if s.status == 0 {
+			s.status = 200
+		}
+		if got.status != s.status {
+			t.Fatalf("step %d, %s: %d %s, want %d", i, s.do, got.status, got.body, s.status)
+		}
+		if got.status >= 400 {
+			got.wellFormed(t)
+		}
+		for _, h := range s.has {
+			if !strings.Contains(got.body, expand(h)) {
+				t.Errorf("step %d, %s: no %s in %s", i, s.do, expand(h), got.body)
+			}
+		}
+		if s.as != "org" {
+			s.hasNot = append(s.hasNot, servertest.Poison)
+		}
+		for _, h := range s.hasNot {
+			if strings.Contains(got.body, expand(h)) {
+				t.Errorf("step %d, %s: %s in %s", i, s.do, expand(h), got.body)
+			}
+		}
+		for name, at := range s.keep {
+			vars[name] = got.get(t, at)
+		}
+	}
+}
+
+func TestPods(t *testing.T) {
+	play(t, []step{
+		{as: "org", do: "POST /v0/pods", body: `{"name":"Acme","client_id":"acme-1"}`, has: []string{`"name":"Acme"`, `"client_id":"acme-1"`}, keep: map[string]string{"made": "pod_id"}},
+		{as: "org", do: "POST /v0/pods", body: `{"name":"Other","client_id":"acme-1"}`, has: []string{`"pod_id":"${made}"`, `"name":"Acme"`}},
+		{as: "org", do: "POST /v0/pods", has: []string{`"pod_id":`}, hasNot: []string{"client_id"}}, // a missing body is {}
+		{as: "org", do: "POST /v0/pods", body: `{"client_id":"a@b"}`, status: 400, has: []string{`"path":["client_id"]`}},
+		{as: "org", do: "POST /v0/pods", body: `{"client_id":""}`, status: 400},
+		{as: "org", do: "GET /v0/pods/acme-1", has: []string{`"pod_id":"${made}"`}},
+		{as: "org", do: "GET /v0/pods?limit=2", has: []string{`"count":2,"limit":2,"next_page_token":"`}, keep: map[string]string{"page": "next_page_token"}},
+		{as: "org", do: "GET /v0/pods?limit=500&page_token=${page}", has: []string{`"limit":500`}, hasNot: []string{"next_page_token", "${made}"}},
+		{as: "org", do: "GET /v0/pods?limit=501", status: 400, has: []string{`"path":["limit"]`}},
+		{as: "org", do: "GET /v0/pods?page_token=garbage", status: 400, has: []string{`"path":["page_token"]`}},
+		{as: "pod", do: "GET /v0/pods", has: []string{`"count":1`, "${pod}"}},
+		{as: "org", do: "DELETE /v0/pods/${pod}", status: 403, has: []string{`"cannot_delete"`, "2 inboxes"}},
+		{as: "org", do: "DELETE /v0/pods/acme-1", status: 204},
+		{as: "org", do: "GET /v0/pods/${made}", status: 404},
+		{as: "org", do: "PATCH /v0/pods/${pod}", status: 405, has: []string{`"method_not_allowed"`}},
+		{as: "org", do: "GET /v0/domains", status: 404, has: []string{`"not_found"`}}, // not built
+	})
+}
+
+func TestInboxes(t *testing.T) {
+	play(t, []step{
+		{as: "pod", do: "POST /v0/inboxes", body: `{"username":"Carol","display_name":"Carol","client_id":"c-1","metadata":{"tier":"gold","n":3,"ok":true}}`,
+			has: []string{`"pod_id":"${pod}"`, `"inbox_id":"carol@podmail.test"`, `"email":"carol@podmail.test"`, `"metadata":{"n":3,"ok":true,"tier":"gold"}`}},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"client_id":"c-1"}`, has: []string{`"carol@podmail.test"`}},
+		{as: "pod", do: "POST /v0/pods/${pod}/inboxes", body: `{"username":"carol"}`, status: 403, has: []string{`"IsTakenError"`, `"resource_taken"`}},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"username":"x","domain":"unknown.test"}`, status: 403, has: []string{`"domain_not_verified"`}},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"username":"a b"}`, status: 400, has: []string{`"path":["username"]`}},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"metadata":{"a":{}}}`, status: 400, has: []string{`"path":["metadata","a"]`}},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"username":1,"metadata":[]}`, status: 400, has: []string{`"expected":"string","path":["username"]`, `"expected":"object","path":["metadata"]`}},
+		{as: "pod", do: "POST /v0/inboxes", has: []string{"@podmail.test"}},
+		{as: "pod", do: "GET /v0/inboxes/CAROL%40Podmail.Test", has: []string{`"client_id":"c-1"`}},
+		{as: "pod", do: "GET /v0/inboxes/c-1", has: []string{`"carol@podmail.test"`}},
+		{as: "pod", do: "PATCH /v0/inboxes/c-1", body: `{"metadata":{"n":null,"extra":"x"}}`, has: []string{`"metadata":{"extra":"x","ok":true,"tier":"gold"}`, `"display_name":"Carol"`}},
+		{as: "pod", do: "PATCH /v0/inboxes/c-1", body: `{"display_name":null}`, hasNot: []string{"display_name"}, has: []string{`"gold"`}},
+		{as: "pod", do: "PATCH /v0/inboxes/c-1", body: `{"metadata":{}}`, status: 400, has: []string{`"path":["metadata"]`}},
+		{as: "pod", do: "PATCH /v0/inboxes/c-1", body: `{}`, status: 400},
+		{as: "pod", do: "PATCH /v0/inboxes/c-1", body: `{"metadata":null}`, hasNot: []string{"metadata"}},
+		{as: "pod", do: "PATCH /v0/pods/${pod}/inboxes/c-1", body: `{"display_name":"C","unknown":{}}`, has: []string{`"display_name":"C"`}},
+		{as: "inbox", do: "GET /v0/inboxes", has: []string{`"count":1`, "${inbox}"}, hasNot: []string{"carol"}},
+		{as: "inbox", do: "GET /v0/inboxes/c-1", status: 404},
+		{as: "pod", do: "GET /v0/inboxes/poison.alice@podmail.test", status: 404},
+		{as: "pod", do: "DELETE /v0/inboxes/c-1", status: 204},
+		{as: "pod", do: "GET /v0/inboxes/carol@podmail.test", status: 404},
+		{as: "org", do: "GET /v0/organizations", has: []string{`"organization_id":`, `"inbox_count":`}, hasNot: []string{"inbox_limit"}},
+	})
+}
+
+func TestAPIKeys(t *testing.T) {
+	play(t, []step{
+		{as: "pod", do: "POST /v0/api-keys", body: `{"name":"ci","permissions":{"inbox_read":true,"pod_read":false}}`,
+			has: []string{`"api_key":"am_`, `"prefix":"am_`, `"pod_id":"${pod}"`, `"permissions":{"inbox_read":true,"pod_read":false}`}, keep: map[string]string{"key": "api_key_id", "secret": "api_key"}},
+		{as: "pod", do: "GET /v0/api-keys/${key}", has: []string{`"type":"bearer"`, `"name":"ci"`, `"updated_at"`}, hasNot: []string{"${secret}", "used_at", "expires_at"}},
+		{as: "pod", do: "GET /v0/pods/${pod}/api-keys", has: []string{`"api_keys":[`, "${key}"}, hasNot: []string{"${secret}", `"limit"`}},
+		{as: "pod", do: "GET /v0/api-keys?type=public_key", has: []string{`{"count":0,"api_keys":[]}`}},
+		{as: "pod", do: "GET /v0/api-keys?type=other", status: 400},
+		{as: "pod", do: "PATCH /v0/api-keys/${key}", body: `{"name":"ci2","permissions":null}`, has: []string{`"ci2"`}, hasNot: []string{"permissions"}},
+		{as: "pod", do: "PATCH /v0/api-keys/${key}", body: `{"permissions":{"inbox_read":"yes"}}`, status: 400, has: []string{`"path":["permissions","inbox_read"]`}},
+		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":{"kty":"EC"}}`, status: 422, has: []string{`"unprocessable"`}},
+		{as: "inbox", do: "DELETE /v0/inboxes/${inbox}/api-keys/${key}", status: 404},
+		{as: "pod", do: "DELETE /v0/api-keys/${key}", status: 204},
+		{as: "pod", do: "DELETE /v0/api-keys/${key}", status: 404},
+		{as: "inbox", do: "GET /v0/auth/me", has: []string{`"scope_type":"inbox","scope_id":"${inbox}","organization_id":"`, `"pod_id":"${pod}","inbox_id":"${inbox}","api_key_id":"`}},
+		{as: "pod", do: "GET /v0/auth/me", has: []string{`"scope_type":"pod","scope_id":"${pod}"`}, hasNot: []string{"inbox_id"}},
+		{as: "org", do: "GET /v0/auth/me", has: []string{`"scope_type":"organization"`}, hasNot: []string{"pod_id"}},
+	})
+}
+
+func TestMessages(t *testing.T) {
+	play(t, []step{
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages", has: []string{`"count":1,"limit":50,"messages":[`, `"from":"alice <writer@example.org>"`, `"to":["${inbox}"]`,
+			`"labels":["received","unread"]`, `"preview":"alice text"`, `"content_type":"text/csv"`}, hasNot: []string{`"text"`, "next_page_token"}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${message}", has: []string{`"text":"alice text`, `"extracted_text"`, `"headers":{`, `"subject":"alice subject"`}, hasNot: []string{`"html"`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/alice@example.org", has: []string{`"text":"alice text`}},
+		{as: "inbox", do: "PATCH /v0/inboxes/${inbox}/messages/${message}", body: `{"add_labels":"Seen-It","remove_labels":["unread"]}`, has: []string{`"labels":["received","seen-it"]`}},
+		{as: "inbox", do: "PATCH /v0/inboxes/${inbox}/messages/${message}", body: `{"add_labels":["sent"]}`, status: 400, has: []string{`"path":["add_labels"]`}},
+		{as: "inbox", do: "PATCH /v0/inboxes/${inbox}/messages/${message}", body: `{}`, status: 400},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages?labels=%5B%22seen-it%22%5D&from=%5B%22ALICE%22%5D", has: []string{`"count":1`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages?labels=seen-it,unread", has: []string{`"count":0,"limit":50,"messages":[]`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages?subject=alice&limit=101", status: 400},
+		{as: "inbox", do: "PATCH /v0/inboxes/${inbox}/messages/${message}", body: `{"add_labels":["trash"]}`},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages", has: []string{`"count":0`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages?include_trash=true", has: []string{`"count":1`}},
+		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/batch-get", body: `{"message_ids":["<none@x>","${message}"]}`, has: []string{`"limit":2,"count":1`, "${message}"}, hasNot: []string{`"text"`}},
+		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/batch-get", body: `{"message_ids":["alice@example.org","${message}"]}`, status: 400},
+		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/batch-get", body: `{"message_ids":[]}`, status: 400},
+		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/batch-update", body: `{"message_ids":["${message}","<none@x>"],"add_labels":["a"]}`, has: []string{`"limit":2,"count":1,"updates":[{"message_id":"${message}","labels":["a",`}},
+		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/batch-update", body: `{"message_ids":["${message}"]}`, status: 400},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${message}/raw", has: []string{`"message_id":"${message}","size":`, `/downloads/`, `"expires_at":"2026-01-02T04:04:0`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${message}/attachments/${attachment}", has: []string{`"filename":"alice.csv"`, `"size":12`, `"content_disposition":"attachment"`, `"download_url":"`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${message}/attachments/none", status: 404},
+		{as: "inbox", do: "DELETE /v0/inboxes/${inbox}/messages/${message}", status: 204},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${message}", status: 404},
+	})
+}
+
+func TestSending(t *testing.T) {
+	const sends = "POST /v0/inboxes/${inbox}/messages/"
+	play(t, []step{
+		{as: "inbox", do: sends + "send", body: `{"to":"Bob <${bob}>","cc":["x@elsewhere.test"],"subject":"Hi","text":"one","html":"<p>one</p>","labels":["Mine"],
+			"headers":{"X-Ref":"7"},"attachments":[{"filename":"a.txt","content_type":"text/plain","content":"aGk="}]}`,
+			has: []string{`{"message_id":"<`, `"thread_id":"`}, keep: map[string]string{"sent": "message_id", "its_thread": "thread_id"}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${sent}", has: []string{`"to":["Bob <${bob}>"]`, `"cc":["x@elsewhere.test"]`, `"mine"`, `"sent"`, `"filename":"a.txt"`, `"thread_id":"${its_thread}"`, `"text":"one`}},
+		{as: "inbox", do: sends + "${message}/reply", body: `{"text":"thanks"}`, keep: map[string]string{"answer": "message_id"}, has: []string{`"thread_id":"${thread}"`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${answer}", has: []string{`"subject":"Re: alice subject"`, `"in_reply_to":"${message}"`, `"references":["${message}"]`, `"to":["alice <writer@example.org>"]`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${message}", has: []string{`"replied"`}},
+		{as: "inbox", do: sends + "${message}/reply", body: `{"text":"x","reply_all":true,"to":"y@z.test"}`, status: 400},
+		{as: "inbox", do: sends + "${message}/reply-all", body: `{"text":"all"}`, has: []string{`"thread_id":"${thread}"`}},
+		{as: "inbox", do: sends + "${message}/forward", body: `{"to":["${bob}"],"text":"fyi"}`, keep: map[string]string{"forwarded": "message_id"}, has: []string{`"thread_id":"${thread}"`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages/${forwarded}", has: []string{`"subject":"Fwd: alice subject"`, `"filename":"alice.csv"`}},
+		{as: "inbox", do: sends + "${message}/forward", body: `{"text":"fyi"}`, status: 422},
+		{as: "inbox", do: sends + "send", body: `{"text":"x"}`, status: 422, has: []string{`"unprocessable"`, `"fix"`}},
+		{as: "inbox", do: sends + "send", body: `{"to":"not an address","text":"x"}`, status: 400, has: []string{`"path":["to"]`}},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","subject":"x\r\nBcc: y@z.test"}`, status: 400, has: []string{`"path":["subject"]`}},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","headers":{"X-A":"x\r\nBcc: y@z.test"}}`, status: 400, has: []string{`"path":["headers"]`}},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","labels":["received"]}`, status: 400, has: []string{`"path":["labels"]`}},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","track_opens":true}`, status: 422},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","track_opens":false,"text":"fine"}`},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","attachments":[{"url":"http://x.test/f"}]}`, status: 403, has: []string{`"message_rejected"`, "attachments.0"}},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","attachments":[{"content":"!"}]}`, status: 400, has: []string{`"path":["attachments","0","content"]`}},
+		{as: "inbox", do: sends + "send", body: `{"to":"a@b.test","attachments":[{}]}`, status: 400},
+		{as: "inbox", do: sends + "send", body: `{"to":[` + strings.Repeat(`"a@b.test",`, 50) + `"a@b.test"]}`, status: 422},
+		{as: "inbox", do: "POST /v0/inboxes/${bob}/messages/send", body: `{"to":"a@b.test"}`, status: 404},
+	})
+}
+
+func TestThreads(t *testing.T) {
+	play(t, []step{
+		{as: "org", do: "GET /v0/threads?senders=%5B%22alice%22%5D", has: []string{`"count":1`, "${thread}"}},
+		{as: "pod", do: "GET /v0/threads", has: []string{`"count":1,"limit":50,"threads":[{"inbox_id":"${inbox}","thread_id":"${thread}"`, `"senders":["alice <writer@example.org>"]`, `"recipients":["${inbox}"]`,
+			`"last_message_id":"${message}"`, `"message_count":1`, `"received_timestamp":"2026-01-02T03:04:05.`}, hasNot: []string{"sent_timestamp", "messages"}},
+		{as: "pod", do: "GET /v0/pods/${pod}/threads?before=2026-01-02T03:00:00Z", has: []string{`"count":0`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/threads?after=2026-01-02", has: []string{`"count":1`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/threads/${thread}?limit=100", has: []string{`"count":1,"limit":100,"messages":[{`, `"text":"alice text`, `"message_count":1`}},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/threads/${thread}?limit=101", status: 400},
+		{as: "inbox", do: "GET /v0/threads/${thread}/attachments/${attachment}", has: []string{`"download_url":"`, `"alice.csv"`}},
+		{as: "pod", do: "PATCH /v0/pods/${pod}/threads/${thread}", body: `{"add_labels":["hot"],"remove_labels":["unread","hot"]}`, has: []string{`{"thread_id":"${thread}","labels":["received"]}`}},
+		{as: "pod", do: "PATCH /v0/threads/${thread}", body: `{"add_labels":{}}`, status: 400, has: []string{`"expected":"array"`}},
+		{as: "pod", do: "DELETE /v0/threads/${thread}", status: 204},
+		{as: "pod", do: "GET /v0/threads/${thread}", status: 404},
+		{as: "inbox", do: "GET /v0/inboxes/${inbox}/messages", has: []string{`"count":0`}},
+	})
+}
