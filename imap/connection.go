@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -21,8 +22,9 @@ import (
 	"podmail/mail"
 )
 
-// connection is one client's connection. The library serves it, twice if STARTTLS comes between: what it offers
-// depends on its options, which cannot change while it serves.
+// connection is one client's connection. The library serves it in turns. STARTTLS begins a new one, since what the
+// library offers depends on its options, which cannot change while it serves; and so does the end of IDLE, since its
+// buffers and stack are not kept while nothing is asked.
 type connection struct {
 	server   *Server
 	conn     *wire.Conn
@@ -32,8 +34,12 @@ type connection struct {
 	cancel   context.CancelFunc
 	failures int // of logins
 
+	session  *session.Session
 	adapter  *adapter // of the library's present turn
-	upgraded bool     // STARTTLS has ended the library's first turn
+	loggedIn bool
+	upgraded bool          // STARTTLS has ended the library's turn
+	idling   string        // the tag of the IDLE that has ended it
+	enabled  goimap.CapSet // what to switch on again in the next turn
 }
 
 func newConnection(s *Server, conn net.Conn) *connection {
@@ -68,6 +74,7 @@ func peerOf(conn net.Conn) netip.Addr {
 
 // open runs in a goroutine of its own until the library has taken over.
 func (c *connection) open() {
+	defer c.contain()
 	if err := c.conn.Handshake(c.ctx); err != nil {
 		c.log.Info("imap: TLS handshake failed", "error", err)
 		_ = c.conn.Close()
@@ -76,6 +83,15 @@ func (c *connection) open() {
 	}
 	c.log.Debug("imap: connected", "tls", c.conn.TLS())
 	c.serve()
+}
+
+// contain makes a panic the end of its own connection only. The library does the same during its turns.
+func (c *connection) contain() {
+	if v := recover(); v != nil {
+		c.log.Error("imap: panic", "panic", v, "stack", string(debug.Stack()))
+		c.conn.Kill()
+		c.end()
+	}
 }
 
 // end is the last thing that a connection's goroutine does.
@@ -112,35 +128,34 @@ func capabilities() goimap.CapSet {
 }
 
 func (c *connection) newSession(lib *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-	o := c.server.options
-	c.adapter = &adapter{
-		connection: c, lib: lib,
-		session: session.New(c.ctx, session.Options{
+	if c.session == nil {
+		o := c.server.options
+		c.session = session.New(c.ctx, session.Options{
 			Server: o.Server, Out: c.conn, Log: c.log, Poll: o.PollTime, Renderers: c.server.renderers,
-		}),
+		})
 	}
-	return c.adapter, &imapserver.GreetingData{}, nil
+	c.adapter = &adapter{connection: c, lib: lib, replaying: c.session.Selected()}
+	return c.adapter, &imapserver.GreetingData{PreAuth: c.loggedIn}, nil
 }
 
-// adapter is the library's view of a session. Its methods are in the files named after the commands.
+// adapter is the library's view of a session, for one turn. Its methods are in the files named after the commands.
 type adapter struct {
 	*connection
-	session *session.Session
-	lib     *imapserver.Conn
+	lib       *imapserver.Conn
+	replaying bool // the library is being told what the session knows: that a mailbox is selected
 }
 
-// Close implements imapserver.Session. It waits for an IDLE that has not ended yet.
+// Close implements imapserver.Session, at the end of a turn.
 func (a *adapter) Close() error {
-	a.cancelIdle()
-	a.session.Close()
-	return nil
-}
-
-// cancelIdle ends what still runs, unless the connection goes on under TLS.
-func (a *adapter) cancelIdle() {
+	if a.idling != "" {
+		return nil
+	}
 	if !a.upgraded {
 		a.cancel()
 	}
+	a.session.Close()
+	a.connection.session = nil
+	return nil
 }
 
 // turn is the connection as the library holds it for one turn.
@@ -153,10 +168,14 @@ type turn struct {
 // Close implements net.Conn. It is the last that the library does, but for a goodbye of its own before.
 func (t *turn) Close() error {
 	c := t.connection
-	if c.upgraded {
+	switch {
+	case c.upgraded:
 		c.upgraded = false
 		c.conn.NextTurn()
 		c.serve()
+		return nil
+	case c.idling != "":
+		go c.idle() // not in this goroutine, whose stack holds the library's buffers
 		return nil
 	}
 	err := t.Conn.Close()

@@ -15,6 +15,7 @@ func (a *adapter) Login(user, password string) error {
 	inbox, err := a.session.Login(user, password)
 	if err == nil {
 		a.conn.SetAuthenticated()
+		a.loggedIn = true
 		a.log = a.log.With("inbox", inbox.Address)
 		a.log.Info("imap: logged in", "tls", a.conn.TLS())
 		return nil

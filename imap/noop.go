@@ -10,6 +10,9 @@ import (
 
 // Poll implements imapserver.Session: NOOP, CHECK, and what every command tells before it is done.
 func (a *adapter) Poll(_ *imapserver.UpdateWriter, allowExpunge bool) error {
+	if a.replaying {
+		return nil // no command of the client's is in progress
+	}
 	return a.poll(allowExpunge)
 }
 

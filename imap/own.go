@@ -9,12 +9,14 @@ import (
 )
 
 // owns names the commands that the door answers without the library: those that it does not know (ID), that end its
-// turn (STARTTLS), or that it loses something of (SEARCH forgets SMALLER before a date, and shows what SAVE alone must
+// turn (STARTTLS, IDLE), or that it loses something of (SEARCH forgets SMALLER before a date, and shows what SAVE alone must
 // not; FETCH is answered as bytes, under the names that were asked for).
 func (c *connection) owns(name string) bool {
 	switch name {
 	case "ID", "SEARCH", "UID SEARCH", "FETCH", "UID FETCH":
 		return true
+	case "IDLE":
+		return c.loggedIn // else the library refuses it
 	case "STARTTLS":
 		return c.server.options.TLSConfig != nil && !c.conn.TLS()
 	}
@@ -30,6 +32,8 @@ func (c *connection) answer(cmd wire.Command) error {
 		err = c.id(cmd)
 	case "STARTTLS":
 		return c.startTLS(cmd)
+	case "IDLE":
+		return c.startIdle(cmd)
 	case "SEARCH":
 		err = c.adapter.search(cmd, byUID)
 	case "FETCH":

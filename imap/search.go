@@ -8,5 +8,5 @@ import (
 
 // search answers SEARCH and UID SEARCH (RFC 9051 6.4.4, 6.4.9).
 func (a *adapter) search(cmd wire.Command, byUID bool) error {
-	return a.session.Search(cmd.Args, cmd.Tag, byUID, a.enabled().Has(goimap.CapIMAP4rev2))
+	return a.session.Search(cmd.Args, cmd.Tag, byUID, a.enabledCaps().Has(goimap.CapIMAP4rev2))
 }

@@ -6,6 +6,10 @@ import (
 
 // Select implements imapserver.Session, for SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3).
 func (a *adapter) Select(name string, options *goimap.SelectOptions) (*goimap.SelectData, error) {
+	if a.replaying {
+		a.replaying = false
+		return &goimap.SelectData{}, nil // nothing of it is heard: see replay
+	}
 	opened, err := a.session.Select(name, options.ReadOnly)
 	if err != nil {
 		return nil, a.failed("SELECT", err)
@@ -20,7 +24,7 @@ func (a *adapter) Select(name string, options *goimap.SelectOptions) (*goimap.Se
 	if !options.ReadOnly {
 		data.PermanentFlags = append(flagsOf(opened.PermanentFlags), goimap.FlagWildcard)
 	}
-	if a.enabled().Has(goimap.CapIMAP4rev2) { // RFC 9051 6.3.2: a LIST response is required
+	if a.enabledCaps().Has(goimap.CapIMAP4rev2) { // RFC 9051 6.3.2: a LIST response is required
 		data.List = &goimap.ListData{Mailbox: opened.Mailbox.Name, Delim: delimiter, Attrs: roleAttrs(opened.Mailbox.Role)}
 	}
 	return data, nil
@@ -32,12 +36,12 @@ func (a *adapter) Unselect() error {
 	return nil
 }
 
-// enabled are the extensions that the client has switched on (RFC 9051 6.3.1).
-func (a *adapter) enabled() goimap.CapSet { return a.lib.EnabledCaps() }
+// enabledCaps are the extensions that the client has switched on (RFC 9051 6.3.1).
+func (a *adapter) enabledCaps() goimap.CapSet { return a.lib.EnabledCaps() }
 
 // utf8ok tells whether the client takes UTF-8 in quoted strings (RFC 6855 3, RFC 9051 4.3).
 func (a *adapter) utf8ok() bool {
-	caps := a.enabled()
+	caps := a.enabledCaps()
 	return caps.Has(goimap.CapIMAP4rev2) || caps.Has(goimap.CapUTF8Accept)
 }
 

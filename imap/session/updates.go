@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -118,8 +119,8 @@ func (s *Session) Idle(stop <-chan struct{}) error {
 	if s.sel != nil {
 		wake = s.sel.wake
 	}
-	timer := time.NewTicker(s.Options.Poll)
-	defer timer.Stop()
+	ticker := time.NewTicker(s.Options.Poll)
+	defer ticker.Stop()
 	for {
 		select { // what was asked to end ends, whatever else is ready
 		case <-stop:
@@ -127,22 +128,43 @@ func (s *Session) Idle(stop <-chan struct{}) error {
 		default:
 		}
 		if s.sel != nil {
-			if err := s.sync(); err != nil {
+			if err := s.tellApart(); err != nil {
 				return err
-			}
-			if b := s.updates(true); len(b) > 0 {
-				if err := s.Out.WriteNow(b); err != nil {
-					return err
-				}
 			}
 		}
 		select {
 		case <-wake:
-		case <-timer.C:
+		case <-ticker.C:
 		case <-stop:
 			return nil
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}
 	}
+}
+
+// tellApart looks and tells in a goroutine of its own: the database's deep calls would leave every idle session with a
+// large stack.
+func (s *Session) tellApart() error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			}
+		}()
+		done <- s.tell()
+	}()
+	return <-done
+}
+
+func (s *Session) tell() error {
+	if err := s.sync(); err != nil {
+		return err
+	}
+	b := s.updates(true)
+	if len(b) == 0 {
+		return nil
+	}
+	return s.Out.WriteNow(b)
 }

@@ -7,10 +7,12 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,6 +80,7 @@ type Conn struct {
 	prompted         bool // the library asked for a line that is not a command (AUTHENTICATE, IDLE)
 	midLine          bool // the library's last write did not end a line
 	skipGreeting     bool
+	replaying        int // commands of which nothing must be heard
 }
 
 // Pool makes the pool of output buffers that all connections of a door share.
@@ -113,8 +116,11 @@ func (c *Conn) Handshake(ctx context.Context) error {
 // ErrUpgraded ends the library's reading after StartTLS: what follows is another session.
 var ErrUpgraded = errors.New("wire: connection continues under TLS")
 
+// ErrSuspended, returned by Answer, ends the library's reading while somebody else waits for the peer.
+var ErrSuspended = errors.New("wire: connection continues without a library")
+
 // StartTLS answers tag with OK, becomes the server side of a TLS handshake and returns ErrUpgraded, for Answer to
-// pass on. The library's turn ends; the greeting of the next is left out.
+// pass on. The library's turn ends.
 func (c *Conn) StartTLS(tag string, config *tls.Config) error {
 	if len(c.rest) > 0 {
 		// Commands sent ahead in the clear must not be taken for protected ones (RFC 9051 6.2.1, CVE-2011-0411).
@@ -132,12 +138,39 @@ func (c *Conn) StartTLS(tag string, config *tls.Config) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inner = conn
-	c.skipGreeting = true
 	return ErrUpgraded
 }
 
-// NextTurn lets another library read on, after StartTLS has ended the turn of the first.
-func (c *Conn) NextTurn() { c.ended = false }
+// NextTurn lets another library read on, after ErrUpgraded or ErrSuspended has ended the turn of the first. Its greeting
+// is left out. To put it into the state that the first was in, it reads these commands beforehand, whose responses are
+// left out too; each must be tagged with ReplayTag.
+func (c *Conn) NextTurn(replay ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.skipGreeting, c.replaying = true, len(replay)
+	c.ended = false
+	c.feed = []byte(strings.Join(replay, ""))
+}
+
+// ReplayTag is the tag of commands for NextTurn.
+const ReplayTag = "replay"
+
+// ReadLine reads a line that is no command (DONE, RFC 9051 6.3.13) while no library reads.
+func (c *Conn) ReadLine() (string, error) {
+	buf := make([]byte, minRead)
+	for n := 0; n < len(buf); {
+		m, err := c.fill(buf[n:])
+		if err != nil {
+			return "", err
+		}
+		if end := bytes.IndexByte(buf[n:n+m], '\n'); end >= 0 {
+			c.keep(buf[n+end+1 : n+m])
+			return strings.TrimRight(string(buf[:n+end]), "\r"), nil
+		}
+		n += m
+	}
+	return "", c.violate(violation{text: "Line too long"})
+}
 
 // Bye tells the peer goodbye and hangs up: at once if the peer is being waited for, else as soon as the command that
 // runs has been answered.

@@ -42,6 +42,12 @@ func (c *Conn) listen(p []byte) []byte {
 		c.skipGreeting = false // RFC 9051 6.2.1: no second greeting after STARTTLS
 		return nil
 	}
+	if c.replaying > 0 {
+		if bytes.HasPrefix(p, []byte(ReplayTag+" ")) {
+			c.replaying--
+		}
+		return nil
+	}
 	switch {
 	case bytes.HasPrefix(p, []byte("+ ")):
 		if !c.awaiting {
