@@ -1,0 +1,29 @@
+// Package smtp assembles Podmail's SMTP side: today smtp/receive, the listeners. Sending to other hosts, and verifying
+// and signing what passes, have their own rooms beside it. It decides nothing: verbs are server's.
+package smtp
+
+import (
+	"context"
+	"net"
+
+	"podmail/smtp/receive"
+)
+
+// Options are those of the listeners.
+type Options = receive.Options
+
+// Server receives mail from other servers and from mail clients.
+type Server struct{ *receive.Server }
+
+// New returns a Server that listens nowhere yet.
+func New(o Options) *Server { return &Server{receive.New(o)} }
+
+// ServeMX takes mail from other servers on l until Shutdown.
+func (s *Server) ServeMX(l net.Listener) error { return s.Serve(l, receive.MX) }
+
+// ServeSubmission takes mail from mail clients on l until Shutdown. For implicit TLS l is a TLS listener.
+func (s *Server) ServeSubmission(l net.Listener) error { return s.Serve(l, receive.Submission) }
+
+// Shutdown tells open sessions that the service closes, lets bodies on their way finish within ctx, and waits until
+// every connection is gone.
+func (s *Server) Shutdown(ctx context.Context) error { return s.Server.Shutdown(ctx) }
