@@ -116,28 +116,8 @@ func TestTwoSessionsAndTheAPI(t *testing.T) {
 	for range 5 {
 		d.Deliver(t, alice, messages["plain"])
 	}
-	var mu sync.Mutex
-	count := 0
-	listener := d.client(t, &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
-		Expunge: func(seq uint32) {
-			mu.Lock()
-			defer mu.Unlock()
-			if int(seq) > count {
-				t.Errorf("EXPUNGE %d of %d", seq, count)
-			}
-			count--
-		},
-		Mailbox: func(data *imapclient.UnilateralDataMailbox) {
-			mu.Lock()
-			defer mu.Unlock()
-			if data.NumMessages != nil {
-				if int(*data.NumMessages) < count {
-					t.Errorf("EXISTS %d after %d", *data.NumMessages, count)
-				}
-				count = int(*data.NumMessages)
-			}
-		},
-	}})
+	counter := &counter{t: t}
+	listener := d.client(t, &imapclient.Options{UnilateralDataHandler: counter.handler()})
 	if _, err := listener.Select("INBOX", nil).Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +153,41 @@ func TestTwoSessionsAndTheAPI(t *testing.T) {
 	if diff := cmp.Diff(status.UIDs, uids); diff != "" {
 		t.Error(diff)
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if count != len(uids) {
-		t.Errorf("the listener counts %d of %d", count, len(uids))
+	counter.mu.Lock()
+	defer counter.mu.Unlock()
+	if counter.n != len(uids) {
+		t.Errorf("the listener counts %d of %d", counter.n, len(uids))
+	}
+}
+
+// counter counts messages by what it is told.
+type counter struct {
+	t  *testing.T
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counter) handler() *imapclient.UnilateralDataHandler {
+	return &imapclient.UnilateralDataHandler{
+		Expunge: func(seq uint32) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if int(seq) > c.n {
+				c.t.Errorf("EXPUNGE %d of %d", seq, c.n)
+			}
+			c.n--
+		},
+		Mailbox: func(data *imapclient.UnilateralDataMailbox) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if data.NumMessages == nil {
+				return
+			}
+			if int(*data.NumMessages) < c.n {
+				c.t.Errorf("EXISTS %d after %d", *data.NumMessages, c.n)
+			}
+			c.n = int(*data.NumMessages)
+		},
 	}
 }
 

@@ -49,7 +49,7 @@ func newConnection(s *Server, conn net.Conn) *connection {
 	c.ctx, c.cancel = context.WithCancel(mail.WithTrace(s.ctx, trace))
 	o := s.options
 	c.conn = wire.New(conn, s.buffers, wire.Options{
-		Own: c.owns, Answer: c.answer, Append: "APPEND", Capabilities: []string{"ID"},
+		Own: c.owns, Answer: c.answer, Append: "APPEND", Capabilities: []string{"ID"}, Greeting: strings.TrimSpace(o.Hostname + " Podmail ready"),
 		AuthBy: o.LoginTime, Idle: o.IdleTime, Command: o.CommandTime, Write: o.WriteTime,
 	})
 	return c

@@ -18,7 +18,7 @@ import (
 //	> label N add=LABEL remove=…    the API changes labels of the N-th message of the inbox, oldest first
 //	> labels N LABEL,…              the API sees exactly these labels on it
 //
-// $USER and $KEY stand for what to log in with. A file starts with a world of its own, and logged in if it says so.
+// $USER and $KEY, or $PLAIN as SASL writes them, stand for what to log in with. A file starts with a world of its own, and logged in if it says so.
 func TestDialogs(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -58,7 +58,7 @@ type player struct {
 
 func (p *player) play(line string) bool {
 	p.t.Helper()
-	line = strings.NewReplacer("$USER", alice, "$KEY", p.door.key).Replace(line)
+	line = strings.NewReplacer("$USER", alice, "$KEY", p.door.key, "$PLAIN", plain(alice, p.door.key)).Replace(line)
 	if line == "" || strings.HasPrefix(line, "#") {
 		return true
 	}

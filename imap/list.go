@@ -144,8 +144,8 @@ func roleAttrs(role mail.Role) []goimap.MailboxAttr {
 // matches tells whether a name fits a pattern: "*" is anything, "%" anything within a level (RFC 9051 6.3.9). INBOX is
 // case-insensitive. It takes steps in proportion to both lengths, whatever the pattern.
 func matches(name, pattern string) bool {
-	if name == "INBOX" && strings.EqualFold(pattern, name) {
-		return true
+	if name == "INBOX" {
+		pattern = strings.ToUpper(pattern)
 	}
 	// at[j]: the pattern so far fits name[:j].
 	at := make([]bool, len(name)+1)

@@ -56,15 +56,23 @@ func (r *registry) add(c *connection) (full string) {
 		return "Server is shutting down"
 	case len(r.conns) >= r.max:
 		return "Too many connections"
-	case r.perIP[c.peer] >= r.maxPerIP:
+	case r.perIP[network(c.peer)] >= r.maxPerIP:
 		return "Too many connections from your address"
 	}
 	r.conns[c] = struct{}{}
 	if !c.peer.IsLoopback() {
-		r.perIP[c.peer]++
+		r.perIP[network(c.peer)]++
 	}
 	r.running.Add(1)
 	return ""
+}
+
+// network is whom a limit is for: an address, or the network that one IPv6 host may choose its addresses from.
+func network(peer netip.Addr) netip.Addr {
+	if prefix, err := peer.Prefix(64); err == nil && peer.Is6() {
+		return prefix.Addr()
+	}
+	return peer
 }
 
 // remove counts a connection out, when its last goroutine ends.
@@ -72,8 +80,9 @@ func (r *registry) remove(c *connection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.conns, c)
-	if r.perIP[c.peer]--; r.perIP[c.peer] <= 0 {
-		delete(r.perIP, c.peer)
+	from := network(c.peer)
+	if r.perIP[from]--; r.perIP[from] <= 0 {
+		delete(r.perIP, from)
 	}
 	r.running.Done()
 }

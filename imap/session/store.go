@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"podmail/imap/fetch"
 	"podmail/imap/tracker"
 	"podmail/mail"
 )
@@ -53,6 +54,12 @@ func (s *Session) Store(set tracker.Set, byUID bool, op StoreOp, flags []string,
 		b = sel.announce(b, current)
 		if !silent {
 			b = appendFlagged(b, seq, st.UID, current)
+		}
+		if len(b) > fetch.BufferSize { // of a large mailbox
+			if err := s.Out.Gather(b); err != nil {
+				return err
+			}
+			b = b[:0]
 		}
 	}
 	return s.Out.Gather(b)

@@ -35,6 +35,8 @@ type Options struct {
 	Append string
 	// Capabilities are added to those that the library announces.
 	Capabilities []string
+	// Greeting replaces the text of the library's.
+	Greeting string
 
 	AuthBy  time.Duration // from the start until SetAuthenticated
 	Idle    time.Duration // between commands, once authenticated
@@ -79,6 +81,7 @@ type Conn struct {
 	answered         bool
 	prompted         bool // the library asked for a line that is not a command (AUTHENTICATE, IDLE)
 	midLine          bool // the library's last write did not end a line
+	greeted          bool
 	skipGreeting     bool
 	replaying        int // commands of which nothing must be heard
 }

@@ -52,26 +52,15 @@ func (c *Conn) look(b []byte) ([]byte, error) {
 	for i := 0; i < len(b); {
 		switch s.phase {
 		case start:
-			if c.takePrompt() {
-				s.begin("", "", prompt)
-				continue
+			n, known, err := c.begin(b[i:])
+			if err != nil || c.failure != nil {
+				return nil, err
 			}
-			tag, name, n, ok := head(b[i:])
-			if !ok {
+			if !known {
 				c.more = true
 				return pass(i), nil
 			}
-			s.begin(tag, name, line)
-			if name == "" && n < longestWord {
-				empty := n == 0 && (b[i] == '\r' || b[i] == '\n')
-				if err := c.noCommand(empty); err != nil || c.failure != nil {
-					return nil, err
-				}
-			}
-			if c.opts.Own != nil && c.opts.Own(name) {
-				s.phase, s.size = ownLine, n
-				i += n
-			}
+			i += n
 		case line, prompt, ownLine, drainLine:
 			if s.phase == line || s.phase == prompt {
 				from = mark(from, i)
@@ -113,6 +102,30 @@ func (c *Conn) look(b []byte) ([]byte, error) {
 		}
 	}
 	return pass(len(b)), nil
+}
+
+// begin looks at the start of a line: who answers it, and how much of it has been looked at by that. known is false if
+// there is too little of it to tell.
+func (c *Conn) begin(b []byte) (n int, known bool, err error) {
+	s := &c.scan
+	if c.takePrompt() {
+		s.begin("", "", prompt)
+		return 0, true, nil
+	}
+	tag, name, n, ok := head(b)
+	if !ok {
+		return 0, false, nil
+	}
+	s.begin(tag, name, line)
+	switch {
+	case name == "" && n < longestWord:
+		empty := n == 0 && (b[0] == '\r' || b[0] == '\n')
+		return 0, true, c.noCommand(empty)
+	case c.opts.Own != nil && c.opts.Own(name):
+		s.phase, s.size = ownLine, n
+		return n, true, nil
+	}
+	return 0, true, nil
 }
 
 // noCommand skips a line without a tag and a name, on which the library would give up without a word. An empty line is

@@ -70,6 +70,10 @@ func (c *Conn) correct(p []byte) []byte {
 	if bug := []byte(" NO [SERVERBUG] Internal server error\r\n"); bytes.HasSuffix(p, bug) {
 		return append(bytes.Clone(p[:len(p)-len(bug)]), " BAD [CLIENTBUG] Syntax error\r\n"...)
 	}
+	if !c.greeted {
+		c.greeted = true
+		p = bytes.Replace(p, []byte("] IMAP server ready\r\n"), []byte("] "+c.opts.Greeting+"\r\n"), 1)
+	}
 	_, line, _ := bytes.Cut(p, []byte(" "))
 	line, _ = bytes.CutPrefix(line, []byte("OK ["))
 	const announce = "CAPABILITY "
