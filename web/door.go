@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"podmail/mail"
+	"podmail/web/api"
 )
 
 // door is what every request passes first: it gets an id, a pace to keep, and a floor under its panics.
@@ -31,18 +32,18 @@ func (d *door) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		if p := recover(); p != nil {
 			d.contain(p, w, r)
 		}
-		d.log.Debug("answered", "trace", trace, "method", r.Method, "status", w.status, "took", time.Since(start))
+		d.log.LogAttrs(r.Context(), slog.LevelDebug, "answered", slog.String("trace", trace), slog.String("method", r.Method),
+			slog.String("path", api.LogPath(r)), slog.Int("status", w.status), slog.Duration("took", time.Since(start)))
 	}()
 	d.next.ServeHTTP(w, r)
 }
 
-// contain turns a panic into an internal error, if nothing was answered yet. The path is not logged: it may hold a
-// download's token.
+// contain turns a panic into an internal error, if nothing was answered yet.
 func (d *door) contain(p any, w *pacedWriter, r *http.Request) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p) // the agreed way to drop a connection
 	}
-	d.log.Error("a request panicked", "trace", mail.TraceID(r.Context()), "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+	d.log.Error("a request panicked", "trace", mail.TraceID(r.Context()), "method", r.Method, "path", api.LogPath(r), "panic", p, "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // the peer must not take half an answer for a whole one
 	}

@@ -53,7 +53,8 @@ func readAll(r io.Reader, announced int64) ([]byte, error) {
 // bodyTooLarge is the refusal of a body. Much of what is still on its way is read first: a client that is cut off
 // while it writes does not see the answer.
 func (a *API) bodyTooLarge(r *http.Request) error {
-	if r.ContentLength <= 5*a.maxBody {
+	waits := r.Header.Get("Expect") != "" // for our word, RFC 9110 10.1.1: it has not begun to write
+	if !waits && r.ContentLength <= 5*a.maxBody {
 		io.CopyN(io.Discard, r.Body, 4*a.maxBody) // best effort: the answer is the same
 	}
 	return mail.Errorf(mail.CodeTooLarge, "The request's body is larger than %d bytes.", a.maxBody).

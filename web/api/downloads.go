@@ -11,6 +11,9 @@ import (
 	"podmail/mail"
 )
 
+// downloadsPath is where the links lead that server makes.
+const downloadsPath = "/downloads/"
+
 // download serves what a download_url names, with ranges. The token in the path is all the authority that is needed.
 // What is served was written by strangers: it is a file to save, and nothing in it may run in our origin.
 func (a *API) download(c echo.Context) error {
@@ -34,6 +37,14 @@ func (a *API) download(c echo.Context) error {
 	}
 	http.ServeContent(c.Response(), r, "", f.Modified, f)
 	return nil
+}
+
+// LogPath is a request's path as it may stand in the log: a download's token is as good as a key while it lives.
+func LogPath(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, downloadsPath) {
+		return downloadsPath
+	}
+	return r.URL.Path
 }
 
 // safeContentType is the declared type if it is one, without parameters beyond the charset.

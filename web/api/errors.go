@@ -79,7 +79,7 @@ type fieldError struct {
 // fail is the router's error handler.
 func (a *API) fail(err error, c echo.Context) {
 	if c.Response().Committed { // the peer went away while the answer was on its way
-		a.log.Debug("an answer was cut short", "trace", mail.TraceID(c.Request().Context()), "route", c.Path(), "error", err)
+		a.log.Debug("an answer was cut short", "trace", mail.TraceID(c.Request().Context()), "path", LogPath(c.Request()), "error", err)
 		return
 	}
 	c.Response().Status = 0
@@ -118,7 +118,7 @@ func (a *API) told(r *http.Request, err error) (errorAnswer, errorBody) {
 		}
 		if known {
 			if ans.Status >= 500 {
-				a.log.Warn("request refused", "trace", mail.TraceID(r.Context()), "method", r.Method, "error", err)
+				a.log.Warn("request refused", "trace", mail.TraceID(r.Context()), "method", r.Method, "path", LogPath(r), "error", err)
 			}
 			body := errorBody{Message: e.Message, Fix: e.Fix}
 			if ans.Status == http.StatusBadRequest {
@@ -134,7 +134,7 @@ func (a *API) told(r *http.Request, err error) (errorAnswer, errorBody) {
 		return a.errors.method, errorBody{Message: "The endpoint does not have this method."}
 	}
 	trace := mail.TraceID(r.Context())
-	a.log.Error("request failed", "trace", trace, "method", r.Method, "error", err)
+	a.log.Error("request failed", "trace", trace, "method", r.Method, "path", LogPath(r), "error", err)
 	return a.errors.internal, errorBody{Message: "The server failed to answer. Its operator finds the details in the log under request id " + trace + "."}
 }
 

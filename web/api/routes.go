@@ -13,8 +13,8 @@ import (
 func (a *API) Mount(e *echo.Echo) {
 	e.HTTPErrorHandler = a.fail
 	e.GET(errorsPath, a.explainErrors)
-	e.GET("/downloads/:token", a.download)
-	e.HEAD("/downloads/:token", a.download)
+	e.GET(downloadsPath+":token", a.download)
+	e.HEAD(downloadsPath+":token", a.download)
 
 	organization := scope{a, e, "/v0", a.everywhere}
 	pod := scope{a, e, "/v0/pods/:pod_id", a.inPod}
