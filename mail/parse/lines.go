@@ -16,6 +16,8 @@ type lines struct {
 	prev   int64  // length of the line break before text, if begin
 	off    int64  // offset after eol
 	breaks int64  // line breaks read so far
+	before int64  // line breaks before text
+	full   bool   // there was text before the line break before text
 	err    error  // first error but io.EOF
 }
 
@@ -29,6 +31,8 @@ func newLines(r io.Reader) *lines {
 func (l *lines) next() bool {
 	l.begin = len(l.eol) > 0
 	l.prev = int64(len(l.eol))
+	l.full = len(l.text) > 0
+	l.before = l.breaks
 	b, err := l.r.ReadSlice('\n')
 	if len(b) == 0 {
 		if err != nil && err != io.EOF {

@@ -228,10 +228,23 @@ func (p *parser) embedded(n *node, depth int) {
 	n.children = []*node{child}
 	n.part.Children = []*mail.Part{child.part}
 	n.part.End = max(child.part.End, n.part.Body)
-	n.part.Lines = p.breaks - before
+	n.part.Lines = max(0, p.linesSince(before))
 	n.part.Envelope = &mail.Envelope{}
 	readEnvelope(n.part.Envelope, child.fields)
 	n.decoded = n.part.End - n.part.Body
+}
+
+// linesSince counts lines up to the end of the part that just ended, given the line breaks before it. The line break
+// before a boundary is no part of it.
+func (p *parser) linesSince(breaks int64) int64 {
+	n := p.before - breaks
+	if p.hit >= 0 {
+		n--
+	}
+	if p.full && (p.hit >= 0 || !p.begin) { // the last line has no line break of its own
+		n++
+	}
+	return n
 }
 
 // leaf reads a body that has no parts.
@@ -280,10 +293,7 @@ func (w *body) line(text, eol []byte) {
 	w.lineBreak()
 	if len(text) > 0 {
 		w.write(text)
-	}
-	w.partial = len(text) > 0 && len(eol) == 0
-	if len(eol) > 0 {
-		w.lines++
+		w.partial = true
 	}
 	w.held = w.heldBuf[:copy(w.heldBuf[:], eol)]
 }
@@ -293,6 +303,8 @@ func (w *body) lineBreak() {
 	if len(w.held) > 0 {
 		w.write(w.held)
 		w.held = nil
+		w.lines++
+		w.partial = false
 	}
 }
 
