@@ -225,6 +225,28 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	}
 }
 
+// TestPanicIsContained: a fault ends its own connection and no other, and the log says so.
+func TestPanicIsContained(t *testing.T) {
+	d := open(t)
+	var log lockedBuffer
+	_, addr := d.serve(t, nil, func(o *imap.Options) {
+		o.Server = nil // any use of it panics
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	other, c := dial(t, addr), dial(t, addr)
+	other.line()
+	c.line()
+	if got := c.ask("a LOGIN %s %s", alice, d.key); got[0] != "<closed>" {
+		t.Errorf("got %q", got)
+	}
+	if got := other.ask("a NOOP"); got[0] != "a OK NOOP completed" {
+		t.Errorf("another connection: %q", got)
+	}
+	if text := log.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "panic") || strings.Contains(text, d.key) {
+		t.Errorf("log: %s", text)
+	}
+}
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder

@@ -59,17 +59,21 @@ func (s *Session) Status(name string) (mail.Mailbox, error) {
 }
 
 // Deleted counts the messages of a mailbox that wait for EXPUNGE (STATUS DELETED, RFC 9051 6.3.11).
-func (s *Session) Deleted(mb mail.Mailbox) (n uint32, err error) {
+func (s *Session) Deleted(mb mail.Mailbox) (uint32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := []mail.UIDRange{{First: 1, Last: tracker.Star}}
-	err = s.Server.FetchMessages(s.ctx, s.grant, mb.ID, all, server.FetchWant{}, func(m *server.FetchedMessage) error {
+	uids, err := s.deleted(mb.ID, []mail.UIDRange{{First: 1, Last: tracker.Star}})
+	return uint32(len(uids)), err
+}
+
+func (s *Session) deleted(mailbox int64, ranges []mail.UIDRange) (uids []uint32, err error) {
+	err = s.Server.FetchMessages(s.ctx, s.grant, mailbox, ranges, server.FetchWant{}, func(m *server.FetchedMessage) error {
 		if slices.Contains(m.Labels, mail.LabelDeleted) {
-			n++
+			uids = append(uids, m.UID)
 		}
 		return nil
 	})
-	return n, err
+	return uids, err
 }
 
 // Append files a message.
@@ -132,16 +136,17 @@ func (s *Session) Expunge(uids *tracker.Set, silent bool) error {
 	if err != nil {
 		return err
 	}
-	var ranges []mail.UIDRange // nil: all
-	if uids == nil {
-		// Not what came after the client last looked: it cannot know of it.
-		if n := sel.view.Len(); n == 0 {
-			return nil
-		}
-		ranges = sel.view.Ranges(tracker.Set{{From: 1, To: tracker.Star}})
-	} else if ranges = sel.view.Ranges(*uids); len(ranges) == 0 {
-		return nil
+	set := tracker.Set{{From: 1, To: tracker.Star}}
+	if uids != nil {
+		set = *uids
 	}
+	// Not what came after the client last looked: it cannot know of it. And what is to go is found by reading, lest
+	// every CLOSE should walk through the whole mailbox with the pen in hand.
+	gone, err := s.deleted(sel.mailbox.ID, sel.view.Ranges(set))
+	if err != nil {
+		return err
+	}
+	ranges := append([]mail.UIDRange{}, tracker.Ranges(gone)...) // never nil, which would be all
 	if _, err := s.Server.ExpungeMessages(s.ctx, s.grant, sel.mailbox.ID, ranges); err != nil || silent {
 		return err
 	}
