@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"podmail/mail"
+	"podmail/server"
+	"podmail/storage"
+)
+
+// This file holds the operator's commands. They open the file that a server made, beside that server if it runs.
+
+type createKeyCommand struct {
+	Pod   string `xor:"scope" placeholder:"ID" help:"For this pod alone, by pod id or client id."`
+	Inbox string `xor:"scope" placeholder:"ADDRESS" help:"For this inbox alone."`
+	Name  string `placeholder:"NAME" help:"What to call it in lists."`
+}
+
+// Run prints the new key.
+func (k createKeyCommand) Run(f *flags) error {
+	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) (err error) {
+		if k.Pod != "" {
+			g, err = srv.InPod(ctx, g, k.Pod)
+		} else if k.Inbox != "" {
+			g, err = srv.InInbox(ctx, g, k.Inbox)
+		}
+		if err != nil {
+			return err
+		}
+		_, secret, err := srv.CreateAPIKey(ctx, g, server.NewAPIKey{Name: k.Name})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Println(secret)
+		return err
+	})
+}
+
+type listKeysCommand struct{}
+
+// Run prints a table of the keys, newest first.
+func (listKeysCommand) Run(f *flags) error {
+	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
+		return table(os.Stdout, "ID\tPREFIX\tSCOPE\tNAME\tCREATED\tUSED",
+			func(p mail.Page) ([]mail.APIKey, string, error) { return srv.ListAPIKeys(ctx, g, p) },
+			func(k mail.APIKey) []any {
+				within := map[mail.ScopeType]string{mail.ScopePod: " " + k.PodID, mail.ScopeInbox: " " + k.InboxID}
+				scope := k.Scope.Type()
+				return []any{k.APIKeyID, k.Prefix, string(scope) + within[scope], k.Name, moment(k.CreatedAt), moment(k.UsedAt)}
+			})
+	})
+}
+
+type revokeKeyCommand struct {
+	ID string `arg:"" help:"The key's id, as podmail key list shows it."`
+}
+
+// Run revokes the key.
+func (k revokeKeyCommand) Run(f *flags) error {
+	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
+		return srv.DeleteAPIKey(ctx, g, k.ID)
+	})
+}
+
+type listQueueCommand struct{}
+
+// Run prints a table of the deliveries that wait, newest first.
+func (listQueueCommand) Run(f *flags) error {
+	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
+		return table(os.Stdout, "QUEUED\tSENDER\tRECIPIENT\tCOURIER\tATTEMPTS\tNEXT\tLAST ERROR",
+			func(p mail.Page) ([]mail.Delivery, string, error) { return srv.ListDeliveries(ctx, g, p) },
+			func(d mail.Delivery) []any {
+				return []any{moment(d.CreatedAt), d.Sender, d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), d.LastError}
+			})
+	})
+}
+
+// operate opens the file that a server made, beside that server if it runs, and calls do with the operator's grant.
+func (f *flags) operate(do func(context.Context, *server.Server, mail.Grant) error) (err error) {
+	cfg, err := f.load()
+	if err != nil {
+		return err
+	}
+	path := databasePath(&cfg)
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("%w; start podmail serve first, or name its folder with --data", err)
+	}
+	ctx := context.Background()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	store, err := storage.Open(ctx, storage.Options{Path: path, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	srv := newServer(&cfg, store, "", log)
+	return do(ctx, srv, srv.Operator())
+}
+
+// table prints all pages of a list in columns.
+func table[T any](w io.Writer, header string, list func(mail.Page) ([]T, string, error), row func(T) []any) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, header)
+	for p := (mail.Page{Limit: 100}); ; {
+		items, next, err := list(p)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			for i, cell := range row(item) {
+				if i > 0 {
+					fmt.Fprint(t, "\t")
+				}
+				fmt.Fprint(t, cell)
+			}
+			fmt.Fprintln(t)
+		}
+		if p.Token = next; next == "" {
+			return t.Flush()
+		}
+	}
+}
+
+func moment(at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return at.UTC().Format("2006-01-02 15:04:05Z")
+}

@@ -1,0 +1,187 @@
+package config
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var values = cmpopts.IgnoreUnexported(Config{})
+
+func TestLaterSourcesGoBeforeEarlierOnes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "podmail.toml")
+	write(t, file, `
+hostname = "File.Example"
+data_dir = "from-file"
+[smtp]
+listen = ":25"
+max_message_size = "1MiB"
+`)
+	got, err := Load(Sources{File: file, DataDir: "from-flag",
+		Environ: []string{"HOME=/", "PODMAIL_DATA_DIR=from-environment", "PODMAIL_SMTP_LISTEN=[::1]:25", "PODMAIL_HTTP_PUBLIC_URL=https://mail.example/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Hostname, want.DataDir = "file.example", "from-flag"
+	want.SMTP.Listen, want.SMTP.MaxMessageSize = "[::1]:25", 1<<20
+	want.HTTP.PublicURL = "https://mail.example"
+	if diff := cmp.Diff(want, got, values); diff != "" {
+		t.Error(diff)
+	}
+	for key, name := range map[string]string{
+		"hostname":              file + ":2: hostname",
+		"data_dir":              "--data: data_dir",
+		"smtp.listen":           "PODMAIL_SMTP_LISTEN",
+		"smtp.max_message_size": file + ":6: smtp.max_message_size",
+		"imap.listen":           "imap.listen (PODMAIL_IMAP_LISTEN)",
+	} {
+		if got := got.Name(key); got != name {
+			t.Errorf("Name(%s) = %q, want %q", key, got, name)
+		}
+	}
+}
+
+func TestFilesAreTakenStrictly(t *testing.T) {
+	const top = "there are data_dir, default_domain, hostname, and the tables [smtp], [imap], [http], [tls]"
+	for _, c := range []struct{ name, file, want string }{
+		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
+		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, submission, submission_tls"},
+		{"unknown inline key", "smtp = { listen = \":25\", tls = true }", "f.toml:1: there is no setting smtp.tls; [smtp] has "},
+		{"unknown table", "[delivery]\nrelay = \"\"", "f.toml:2: there is no setting delivery.relay; " + top},
+		{"unknown empty table", "\n[webhooks]", "f.toml:2: there is no setting webhooks; " + top},
+		{"unknown empty table in a table", "\n[smtp.limits]", "f.toml:2: there is no setting smtp.limits; [smtp] has "},
+		{"table for a value", "[hostname]\nx = 1", "f.toml:2: there is no setting hostname.x; " + top},
+		{"value for a table", "smtp = \":25\"", "f.toml:1: there is no setting smtp; [smtp] has "},
+		{"array of tables", "[[smtp]]\nlisten = \":25\"", "f.toml:1: there is no setting smtp; [smtp] has "},
+		{"everything that is wrong", "a = 1\nhostname = \"-\"\nb = 2", "f.toml:1: there is no setting a; " + top + "\nf.toml:2: hostname must be a domain name, such as \"mail.example.com\", not \"-\"\nf.toml:3: there is no setting b"},
+		{"bad syntax", "hostname = \"x", "f.toml:1:"},
+		{"a key twice", "hostname = \"a\"\nhostname = \"b\"", "f.toml:2:"},
+		{"number for a string", "hostname = 7", "f.toml:1: hostname must be a domain name, such as \"mail.example.com\", not 7"},
+		{"bool for a string", "data_dir = true", "f.toml:1: data_dir must be a folder, not true"},
+		{"no folder", "data_dir = \"\"", "f.toml:1: data_dir must be a folder, not \"\""},
+		{"port alone", "smtp.listen = 25", "f.toml:1: smtp.listen must be host:port, such as \"127.0.0.1:2525\", \":25\" (everywhere) or \"\" (off), not 25"},
+		{"no port", "[imap]\nlisten = \"127.0.0.1\"", "f.toml:2: imap.listen must be host:port"},
+		{"named port", "[imap]\nlisten = \":imap\"", "f.toml:2: imap.listen must be host:port"},
+		{"port too large", "[imap]\nlisten = \":65536\"", "f.toml:2: imap.listen must be host:port"},
+		{"bad host", "[imap]\nlisten = \"a_b:1\"", "f.toml:2: imap.listen must be host:port"},
+		{"URL without scheme", "[http]\npublic_url = \"mail.example\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
+		{"URL with a path", "[http]\npublic_url = \"https://mail.example/api\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
+		{"URL of another kind", "[http]\npublic_url = \"ftp://mail.example\"", "f.toml:2: http.public_url must be"},
+		{"no API", "[http]\nlisten = \"\"", "f.toml:2: http.listen must not be empty"},
+		{"TLS port without certificate", "[smtp]\nsubmission_tls = \":465\"\n[imap]\nlisten_tls = \":993\"",
+			"f.toml:2: smtp.submission_tls needs a certificate: set tls.cert and tls.key too, or leave it empty\nf.toml:4: imap.listen_tls needs a certificate"},
+		{"certificate without key", "[tls]\ncert = \"c.pem\"", "f.toml:2: tls.cert is set, so tls.key must be set too"},
+		{"key without certificate", "[tls]\nkey = \"k.pem\"", "f.toml:2: tls.key is set, so tls.cert must be set too"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, "f.toml", c.file)
+			if _, err := Load(Sources{File: "f.toml"}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("got  %v\nwant %s…", err, c.want)
+			}
+		})
+	}
+}
+
+func TestEnvironmentIsTakenStrictly(t *testing.T) {
+	for _, c := range []struct{ variable, want string }{
+		{"PODMAIL_SMTP_LISTEN=25", `PODMAIL_SMTP_LISTEN must be host:port, such as "127.0.0.1:2525", ":25" (everywhere) or "" (off), not "25"`},
+		{"PODMAIL_SMTP_MAX_MESSAGE_SIZE=big", `PODMAIL_SMTP_MAX_MESSAGE_SIZE must be a size from "64KiB" to "1GiB", such as "50MiB", not "big"`},
+		{"PODMAIL_HOSTNAME=a b", `PODMAIL_HOSTNAME must be a domain name, such as "mail.example.com", not "a b"`},
+		{"PODMAIL_IMAP_LISTEN_TLS=:993", "PODMAIL_IMAP_LISTEN_TLS needs a certificate"},
+	} {
+		if _, err := Load(Sources{Environ: []string{c.variable}}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s:\ngot  %v\nwant %s…", c.variable, err, c.want)
+		}
+	}
+	strays := Strays([]string{"PATH=/bin", "PODMAIL_CONFIG=x", "PODMAIL_SMTP_LISTEN=:25", "PODMAIL_SMPT_LISTEN=:25"})
+	if diff := cmp.Diff([]string{"PODMAIL_SMPT_LISTEN"}, strays); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMissingFileIsAnError(t *testing.T) {
+	if _, err := Load(Sources{File: filepath.Join(t.TempDir(), "absent.toml")}); err == nil || !strings.Contains(err.Error(), "absent.toml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]Size{
+		"50MiB": 50 << 20, "64KiB": 64 << 10, "1GiB": 1 << 30, "1.5MiB": 3 << 19, "10 MB": 10e6, "65536": 64 << 10, "100kB": 1e5, "70000B": 70000,
+		"63KiB": 0, "2GiB": 0, "": 0, "MiB": 0, "-1MiB": 0, "NaN": 0, "1e300": 0, "65536.5": 0, "5mib": 0,
+	} {
+		var got Size
+		if err := got.UnmarshalText([]byte(text)); (err == nil) != (want != 0) || got != want {
+			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
+		}
+	}
+	c := Default()
+	if err := c.readTOML("f.toml", []byte("smtp.max_message_size = 65_536")); err != nil || c.SMTP.MaxMessageSize != 65536 {
+		t.Errorf("a plain number: %d, %v", c.SMTP.MaxMessageSize, err)
+	}
+}
+
+func TestPublicOrigin(t *testing.T) {
+	for _, c := range []struct{ listening, publicURL, want string }{
+		{"127.0.0.1:8080", "", "http://127.0.0.1:8080"},
+		{"[::1]:8080", "", "http://[::1]:8080"},
+		{"[::]:8080", "", "http://mail.example:8080"},
+		{"0.0.0.0:80", "", "http://mail.example:80"},
+		{"[::]:8080", "https://mail.example", "https://mail.example"},
+	} {
+		config := Default()
+		config.Hostname, config.HTTP.PublicURL = "mail.example", Origin(c.publicURL)
+		addr, err := net.ResolveTCPAddr("tcp", c.listening)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := config.PublicOrigin(addr); got != c.want {
+			t.Errorf("listening on %s, public_url %q: %q, want %q", c.listening, c.publicURL, got, c.want)
+		}
+	}
+}
+
+// TestEveryFieldIsASetting keeps the table whole: a field that it lacks could not be set.
+func TestEveryFieldIsASetting(t *testing.T) {
+	c := Default()
+	listed := map[uintptr]bool{}
+	for _, s := range c.settings() {
+		listed[reflect.ValueOf(s.value).Pointer()] = true
+	}
+	n := 0
+	var walk func(v reflect.Value, name string)
+	walk = func(v reflect.Value, name string) {
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			switch {
+			case !field.IsExported():
+			case field.Type.Kind() == reflect.Struct:
+				walk(v.Field(i), name+field.Name+".")
+			default:
+				n++
+				if !listed[v.Field(i).Addr().Pointer()] {
+					t.Errorf("%s%s is not in settings", name, field.Name)
+				}
+			}
+		}
+	}
+	walk(reflect.ValueOf(&c).Elem(), "Config.")
+	if n != len(c.settings()) {
+		t.Errorf("%d fields, %d settings", n, len(c.settings()))
+	}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
