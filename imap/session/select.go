@@ -17,7 +17,9 @@ type selected struct {
 	unwatch  func()
 	keywords map[string]struct{} // that a FLAGS response has named
 	saved    []uint32            // UIDs of the last SEARCH RETURN (SAVE)
-	lazy     bool                // the command that runs may skip looking for news
+	lazy     bool                // the command that runs need not look for news unless woken
+	settled  bool                // it has seen that there is no news but its own
+	woken    bool                // and nobody has looked since
 }
 
 // Opened is what SELECT answers.

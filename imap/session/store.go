@@ -31,19 +31,15 @@ func (s *Session) Store(set tracker.Set, byUID bool, op StoreOp, flags []string,
 	if err != nil || len(ranges) == 0 {
 		return err
 	}
-	select { // what others did before must not pass for what this command did
-	case <-sel.wake:
-		if err := s.sync(); err != nil {
-			return err
-		}
-	default:
-	}
 	sel.lazy = true
 	states, err := s.Server.StoreLabels(s.ctx, s.grant, sel.mailbox.ID, ranges, labelChange(op, flags))
 	if err != nil {
 		return err
 	}
-	sel.view.Own(states)
+	// If others have changed something meanwhile, a silent STORE does not know what of it: it is told then after all.
+	if sel.settled = sel.view.Follow(states); !sel.settled && !silent {
+		sel.view.Own(states)
+	}
 	var b []byte
 	for _, st := range states {
 		seq := sel.view.Seq(st.UID)

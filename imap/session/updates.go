@@ -24,24 +24,23 @@ func (s *Session) poll(expunges bool) error {
 	if sel == nil {
 		return nil
 	}
-	woken := false
 	select {
 	case <-sel.wake:
-		woken = true
+		sel.woken = true
 	default:
 	}
-	lazy := sel.lazy
-	sel.lazy = false
-	if woken || !lazy {
+	if sel.woken && !sel.settled || !sel.lazy {
 		if err := s.sync(); err != nil {
 			return err
 		}
 	}
+	sel.lazy, sel.settled = false, false
 	return s.Out.Gather(s.updates(expunges))
 }
 
 // sync takes in what has happened since the last time.
 func (s *Session) sync() error {
+	s.sel.woken = false
 	changes, err := s.Server.MailboxChanges(s.ctx, s.grant, s.sel.mailbox.ID, s.sel.view.ModSeq())
 	if mail.CodeOf(err) == mail.CodeNotFound && err != nil {
 		return ErrGone

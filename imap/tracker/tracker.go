@@ -106,6 +106,27 @@ func (m *Mailbox) Own(states []mail.MessageState) {
 	}
 }
 
+// Follow takes in the states that a change of the client's own has left, if it can be seen from their modseqs that
+// nothing else has happened since ModSeq: a mailbox gives out one for each change. They count as told then.
+func (m *Mailbox) Follow(states []mail.MessageState) bool {
+	next := m.modSeq
+	fresh := 0
+	for _, s := range states {
+		if s.ModSeq > m.modSeq {
+			fresh++
+			next = max(next, s.ModSeq)
+		}
+	}
+	if next != m.modSeq+int64(fresh) {
+		return false
+	}
+	for _, s := range states {
+		delete(m.changed, s.UID)
+	}
+	m.modSeq = next
+	return true
+}
+
 // Updates are what the client is to be told, in this order.
 type Updates struct {
 	Expunged []uint32  // sequence numbers, each as it is when its turn comes

@@ -124,7 +124,11 @@ func TestAgainstModel(t *testing.T) {
 					return
 				}
 				n++
-				view.Own([]mail.MessageState{m.flag(uid, fmt.Sprint(n))})
+				states := []mail.MessageState{m.flag(uid, fmt.Sprint(n))}
+				told := rapid.Bool().Draw(t, "told")
+				if !view.Follow(states) && told {
+					view.Own(states)
+				}
 				c.labels[uid] = fmt.Sprint(n)
 			},
 			"fetch": func(t *rapid.T) { c.hear(t, view.Take(false), view, false) },
