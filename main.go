@@ -95,8 +95,8 @@ type serveCommand struct{}
 
 // How long stopping may take: for the sessions to end by themselves, and for everything.
 const (
-	goodbyeTime  = 10 * time.Second
-	shutdownTime = 30 * time.Second
+	goodbyeTime  = 5 * time.Second
+	shutdownTime = 20 * time.Second
 )
 
 // Run serves until SIGINT or SIGTERM.
@@ -237,6 +237,7 @@ func (d *doors) run(ctx context.Context, release func(), sockets map[string]net.
 		})
 	}
 	ready()
+	d.log.Info("ready")
 	<-ctx.Done()
 
 	d.log.Info("stopping; a second signal stops at once")
