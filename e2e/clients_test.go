@@ -17,8 +17,10 @@ import (
 // curl calls the API as the documentation's examples do, and returns status and body.
 func (p *Podmail) curl(method, path, key, body string) (status int, answer string) {
 	p.t.Helper()
-	out := run(p.t, exec.Command("curl", "-sS", "-X", method, p.API+path, "-H", "Authorization: Bearer "+key,
-		"-H", "Content-Type: application/json", "--data-binary", body, "-w", "\n%{http_code}"))
+	curl := exec.Command("curl", "-sS", "-X", method, p.API+path, "-H", "Authorization: Bearer "+key,
+		"-H", "Content-Type: application/json", "--data-binary", "@-", "-w", "\n%{http_code}")
+	curl.Stdin = strings.NewReader(body)
+	out := run(p.t, curl)
 	i := strings.LastIndexByte(out, '\n')
 	if _, err := fmt.Sscan(out[i+1:], &status); err != nil {
 		p.t.Fatalf("curl: %v: %s", err, out)
