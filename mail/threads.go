@@ -28,6 +28,8 @@ type Thread struct {
 	Size              int64
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+
+	stored []string // the labels that its row has, sorted
 }
 
 // Scope is the scope of the thread's inbox.
@@ -35,6 +37,24 @@ func (t *Thread) Scope() Scope { return Scope{Pod: t.Pod, Inbox: t.Inbox} }
 
 // Labels is the union of the messages' labels, sorted.
 func (t *Thread) Labels() []string { return slices.Sorted(maps.Keys(t.LabelCounts)) }
+
+// Stored notes that the thread's row has its labels as they are now.
+func (t *Thread) Stored() { t.stored = t.Labels() }
+
+// LabelDiff tells which labels have come and gone since Stored.
+func (t *Thread) LabelDiff() (added, removed []string) {
+	for l := range t.LabelCounts {
+		if _, have := slices.BinarySearch(t.stored, l); !have {
+			added = append(added, l)
+		}
+	}
+	for _, l := range t.stored {
+		if _, still := t.LabelCounts[l]; !still {
+			removed = append(removed, l)
+		}
+	}
+	return added, removed
+}
 
 // Visibility is the set of hidden values that occur.
 func (t *Thread) Visibility() (v Visibility) {
@@ -98,7 +118,7 @@ func (t *Thread) count(labels []string, by int64) {
 
 // Rebuild derives the thread anew from all its messages, oldest first.
 func (t *Thread) Rebuild(messages []Message) {
-	*t = Thread{ID: t.ID, Pod: t.Pod, Inbox: t.Inbox, InboxID: t.InboxID, ThreadID: t.ThreadID, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt}
+	*t = Thread{ID: t.ID, Pod: t.Pod, Inbox: t.Inbox, InboxID: t.InboxID, ThreadID: t.ThreadID, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, stored: t.stored}
 	for i := range messages {
 		t.Add(&messages[i])
 	}

@@ -12,11 +12,12 @@ import (
 	"podmail/storage"
 )
 
-// The indexer takes a few messages at a time and stands back, for a while, when mail waits to be stored: search may
-// trail a delivery by a moment, a delivery waits for nothing.
+// The indexer takes a few messages at a time and stands back, for a while, as long as others write: search may trail a
+// delivery by a moment, a delivery waits for nothing.
 const (
-	indexBatch   = 20
-	maxStandBack = 50 // times 10 ms
+	indexBatch = 20
+	quietTime  = 10 * time.Millisecond
+	maxWait    = 40 // quiet times, after which a batch is due however busy it is
 )
 
 // IndexPending adds messages that the full-text index does not have yet. What waits stands in a table, so a crash
@@ -30,15 +31,8 @@ func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for range maxStandBack {
-		if !s.store.Busy() {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return false, nil
-		case <-time.After(10 * time.Millisecond):
-		}
+	if len(jobs) == 0 || !s.standBack(ctx) {
+		return false, nil
 	}
 	docs := make([]storage.SearchDocument, len(jobs))
 	for i, job := range jobs {
@@ -46,7 +40,7 @@ func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+	err = s.store.System().Unhurried().Write(ctx, func(sys storage.SystemTx) error {
 		for i, job := range jobs {
 			if err := sys.For(job.Scope).IndexMessage(docs[i]); err != nil {
 				return err
@@ -55,6 +49,22 @@ func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
 		return nil
 	})
 	return len(jobs) == indexBatch, err
+}
+
+// standBack waits until nobody has written for a moment. It returns false if ctx ended.
+func (s *Server) standBack(ctx context.Context) bool {
+	for range maxWait {
+		before := s.store.Writes()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(quietTime):
+		}
+		if s.store.Writes() == before {
+			break
+		}
+	}
+	return true
 }
 
 // searchDocument reads what the index is to know of a message. One that is deleted meanwhile gives an empty document.

@@ -91,7 +91,7 @@ func (tx Tx) FetchMessages(mailbox int64, uids mail.UIDRange, want FetchWant, fn
 		}
 		return err
 	})
-	if err == errEnough {
+	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err

@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"podmail/mail"
 	"podmail/storage/sqlite"
@@ -34,8 +35,8 @@ var (
 	deleteMessage = tables.Compile(`DELETE FROM messages WHERE id = ? AND {scope messages}`)
 	findBlobOf    = tables.Compile(`SELECT m.blob_id FROM messages m WHERE m.id = ? AND {scope m}`)
 
-	insertLabels = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, label, timestamp, message_id) SELECT {pod}, {inbox}, j.value, ?2, ?3 FROM json_each(?1) j`)
-	deleteLabels = tables.Compile(`DELETE FROM message_labels WHERE inbox_id = {inbox} AND timestamp = ?2 AND message_id = ?3 AND label IN (SELECT j.value FROM json_each(?1) j) AND {scope message_labels}`)
+	insertLabel = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, label, timestamp, message_id) VALUES ({pod}, {inbox}, ?1, ?2, ?3)`)
+	deleteLabel = tables.Compile(`DELETE FROM message_labels WHERE inbox_id = {inbox} AND label = ?1 AND timestamp = ?2 AND message_id = ?3 AND {scope message_labels}`)
 )
 
 // compileMessages compiles a list of messages: ?1 ?2 the cursor, ?3 limit, ?4 ?5 the time bounds, ?6 what hidden kinds
@@ -123,7 +124,7 @@ func (tx Tx) InsertMessage(n *NewMessage) error {
 		return translate(err)
 	}
 	n.ID, n.Pod, n.Inbox, n.UpdatedAt = id, tx.Scope().Pod, tx.Scope().Inbox, n.CreatedAt
-	if _, err := tx.tx.Exec(insertLabels, labels, n.Timestamp, id); err != nil {
+	if err := tx.eachLabel(insertLabel, n.Labels, n.Timestamp, id); err != nil {
 		return err
 	}
 	_, err = tx.tx.Exec(insertPending, id)
@@ -138,7 +139,7 @@ func (tx Tx) CopyMessage(from int64, to *mail.Message) error {
 		return translate(err)
 	}
 	to.ID = id
-	if _, err := tx.tx.Exec(insertLabels, labels, to.Timestamp, id); err != nil {
+	if err := tx.eachLabel(insertLabel, to.Labels, to.Timestamp, id); err != nil {
 		return err
 	}
 	_, err = tx.tx.Exec(insertPending, id)
@@ -151,14 +152,17 @@ func (tx Tx) UpdateMessage(m *mail.Message, added, removed []string) error {
 	if _, err := tx.tx.Exec(updateMessage, m.ID, labelsJSON(m.Labels), uint8(mail.HiddenOf(m.Labels)), m.Mailbox, m.UID, m.ModSeq, m.UpdatedAt); err != nil {
 		return translate(err)
 	}
-	if len(removed) > 0 {
-		if _, err := tx.tx.Exec(deleteLabels, labelsJSON(removed), m.Timestamp, m.ID); err != nil {
-			return err
-		}
+	if err := tx.eachLabel(deleteLabel, removed, m.Timestamp, m.ID); err != nil {
+		return err
 	}
-	if len(added) > 0 {
-		if _, err := tx.tx.Exec(insertLabels, labelsJSON(added), m.Timestamp, m.ID); err != nil {
-			return err
+	return tx.eachLabel(insertLabel, added, m.Timestamp, m.ID)
+}
+
+// eachLabel runs a statement over message_labels for each label of a message.
+func (tx Tx) eachLabel(s *sqlite.Statement, labels []string, timestamp time.Time, message int64) error {
+	for _, l := range labels {
+		if _, err := tx.tx.Exec(s, l, timestamp, message); err != nil {
+			return translate(err)
 		}
 	}
 	return nil
@@ -171,17 +175,11 @@ func (tx Tx) DeleteMessage(m *mail.Message) error {
 	if err := tx.one(findBlobOf, []any{m.ID}, &blob); err != nil {
 		return err
 	}
-	for _, step := range []struct {
-		s    *sqlite.Statement
-		args []any
-	}{
-		{deleteLabels, []any{labelsJSON(m.Labels), m.Timestamp, m.ID}},
-		{deleteDeliveriesOfMessage, []any{m.ID}},
-		{deletePending, []any{m.ID}},
-		{deleteIndexed, []any{m.ID}},
-		{deleteMessage, []any{m.ID}},
-	} {
-		if _, err := tx.tx.Exec(step.s, step.args...); err != nil {
+	if err := tx.eachLabel(deleteLabel, m.Labels, m.Timestamp, m.ID); err != nil {
+		return err
+	}
+	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deletePending, deleteIndexed, deleteMessage} {
+		if _, err := tx.tx.Exec(s, m.ID); err != nil {
 			return translate(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"podmail/mail"
@@ -62,8 +63,9 @@ type Options struct {
 
 // Store is the open file. It is safe for concurrent use.
 type Store struct {
-	db   *sqlite.DB
-	lock *os.File
+	db     *sqlite.DB
+	lock   *os.File
+	writes atomic.Uint64 // that somebody waited for
 }
 
 // Open opens or creates the file and migrates it. ErrInUse if it is served by another process already.
@@ -93,8 +95,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close finishes the waiting writes and closes the file.
 func (s *Store) Close() error { return errors.Join(s.db.Close(), s.unlock()) }
 
-// Busy tells whether writes wait, so that work which is in no hurry can stand back.
-func (s *Store) Busy() bool { return s.db.Waiting() > 0 }
+// Writes counts the writes that somebody waits for, so that work which is in no hurry can see when it is quiet.
+func (s *Store) Writes() uint64 { return s.writes.Load() }
 
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -116,12 +118,15 @@ func (s *Store) unlock() error {
 
 // Handle gives transactions of one scope.
 type Handle struct {
-	db    *sqlite.DB
-	scope mail.Scope
+	db     *sqlite.DB
+	scope  mail.Scope
+	writes *atomic.Uint64 // nil: nobody waits for what this handle writes
 }
 
 // For returns the handle of a scope.
-func (s *Store) For(scope mail.Scope) Handle { return Handle{db: s.db, scope: scope} }
+func (s *Store) For(scope mail.Scope) Handle {
+	return Handle{db: s.db, scope: scope, writes: &s.writes}
+}
 
 // Tx is the only way to rows: in a transaction, bound to a scope, until the function it was given to returns.
 type Tx struct{ tx sqlite.Tx }
@@ -136,6 +141,9 @@ func (h Handle) Read(ctx context.Context, fn func(Tx) error) error {
 
 // Write runs fn in a transaction and returns when it is committed and synced, or has failed. fn must be SQL only.
 func (h Handle) Write(ctx context.Context, fn func(Tx) error) error {
+	if h.writes != nil {
+		h.writes.Add(1)
+	}
 	return translate(h.db.Write(ctx, h.scope, func(tx sqlite.Tx) error { return fn(Tx{tx}) }))
 }
 

@@ -26,6 +26,12 @@ type System struct{ h Handle }
 // System returns the handle that sees across pods.
 func (s *Store) System() System { return System{s.For(mail.Scope{})} }
 
+// Unhurried returns the handle for work that nobody waits for: its writes do not count as activity.
+func (s System) Unhurried() System {
+	s.h.writes = nil
+	return s
+}
+
 // SystemTx is a transaction that can narrow itself to any scope.
 type SystemTx struct{ Tx }
 

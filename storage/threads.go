@@ -33,8 +33,9 @@ var (
 	relabelThread = tables.Compile(`UPDATE threads SET labels = ?2, hidden = ?3, visibility = ?4, updated_at = ?5 WHERE id = ?1 AND {scope threads}`)
 	deleteThread  = tables.Compile(`DELETE FROM threads WHERE id = ? AND {scope threads}`)
 
-	insertThreadLabels = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, label, thread_id) SELECT {pod}, {inbox}, j.key, ?2 FROM json_each(?1) j WHERE true ON CONFLICT DO NOTHING`)
-	pruneThreadLabels  = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ?2 AND label NOT IN (SELECT j.key FROM json_each(?1) j) AND {scope thread_labels}`)
+	insertThreadLabel  = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, label, thread_id) VALUES ({pod}, {inbox}, ?1, ?2)`)
+	deleteThreadLabel  = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ?2 AND label = ?1 AND {scope thread_labels}`)
+	deleteThreadLabels = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ? AND {scope thread_labels}`)
 )
 
 // compileThreads compiles a list of threads by time: ?1 ?2 the cursor, ?3 limit, ?4 ?5 the time bounds, ?6 the shown
@@ -58,6 +59,7 @@ func scanThread(r *sqlite.Row) (t mail.Thread, err error) {
 			return t, fmt.Errorf("thread %d: %w", t.ID, err)
 		}
 	}
+	t.Stored()
 	return t, nil
 }
 
@@ -128,8 +130,7 @@ func (tx Tx) InsertThread(t *mail.Thread) error {
 		return translate(err)
 	}
 	t.ID, t.Pod, t.Inbox = id, tx.Scope().Pod, tx.Scope().Inbox
-	_, err = tx.tx.Exec(insertThreadLabels, labels, id)
-	return err
+	return tx.updateThreadLabels(t)
 }
 
 // UpdateThread writes all that a thread derives from its messages.
@@ -139,29 +140,37 @@ func (tx Tx) UpdateThread(t *mail.Thread) error {
 		t.Subject, folded, t.Preview, encode(t.Attachments), t.LastMessageID, t.MessageCount, t.Size, t.UpdatedAt); err != nil {
 		return err
 	}
-	return tx.updateThreadLabels(t.ID, labels)
+	return tx.updateThreadLabels(t)
 }
 
 // RelabelThread writes a thread's label counts only.
 func (tx Tx) RelabelThread(t *mail.Thread, now time.Time) error {
-	labels := objectJSON(t.LabelCounts)
-	if _, err := tx.tx.Exec(relabelThread, t.ID, labels, objectJSON(t.HiddenCounts), int64(t.Visibility()), now); err != nil {
+	if _, err := tx.tx.Exec(relabelThread, t.ID, objectJSON(t.LabelCounts), objectJSON(t.HiddenCounts), int64(t.Visibility()), now); err != nil {
 		return err
 	}
-	return tx.updateThreadLabels(t.ID, labels)
+	return tx.updateThreadLabels(t)
 }
 
-func (tx Tx) updateThreadLabels(thread int64, labels string) error {
-	if _, err := tx.tx.Exec(pruneThreadLabels, labels, thread); err != nil {
-		return err
+// updateThreadLabels brings thread_labels in step with the thread, which knows what labels it was read with.
+func (tx Tx) updateThreadLabels(t *mail.Thread) error {
+	added, removed := t.LabelDiff()
+	for _, l := range removed {
+		if _, err := tx.tx.Exec(deleteThreadLabel, l, t.ID); err != nil {
+			return err
+		}
 	}
-	_, err := tx.tx.Exec(insertThreadLabels, labels, thread)
-	return err
+	for _, l := range added {
+		if _, err := tx.tx.Exec(insertThreadLabel, l, t.ID); err != nil {
+			return err
+		}
+	}
+	t.Stored()
+	return nil
 }
 
 // DeleteThread removes a thread that has no messages left.
 func (tx Tx) DeleteThread(thread int64) error {
-	if _, err := tx.tx.Exec(pruneThreadLabels, "{}", thread); err != nil {
+	if _, err := tx.tx.Exec(deleteThreadLabels, thread); err != nil {
 		return err
 	}
 	if _, err := tx.tx.Exec(deleteReferences, thread); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -102,11 +103,12 @@ func TestScopesSeeTheirOwnRows(t *testing.T) {
 // TestAFailedWriteLeavesTheOthersOfItsGroup makes many writes wait for one, so that they share a transaction.
 func TestAFailedWriteLeavesTheOthersOfItsGroup(t *testing.T) {
 	db := open(t, Options{})
-	release := make(chan struct{})
+	release, running := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		db.Write(context.Background(), inbox(1, 1), func(Tx) error { <-release; return nil })
+		db.Write(context.Background(), inbox(1, 1), func(Tx) error { close(running); <-release; return nil })
 	})
+	<-running
 	const n = 100
 	errs := make([]error, n)
 	for i := range n {
@@ -129,6 +131,7 @@ func TestAFailedWriteLeavesTheOthersOfItsGroup(t *testing.T) {
 		})
 	}
 	for db.Waiting() < n {
+		time.Sleep(time.Millisecond)
 	}
 	close(release)
 	wg.Wait()
@@ -185,6 +188,7 @@ func TestTooManyWaitingWritesAreRefused(t *testing.T) {
 		})
 	}
 	for db.Waiting() < 2 {
+		time.Sleep(time.Millisecond)
 	}
 	if err := put(db, inbox(1, 1), "too much"); !errors.Is(err, ErrOverloaded) {
 		t.Errorf("the write got %v, want ErrOverloaded", err)
