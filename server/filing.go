@@ -102,16 +102,26 @@ func (f *filing) startThread(tx storage.Tx) error {
 		return err
 	}
 	n.Thread, n.ThreadID = t.ID, t.ThreadID
-	if err := f.insert(tx); err != nil {
+	err := tx.InsertMessage(n)
+	if errors.Is(err, storage.ErrTaken) { // it belongs to the thread of the message that has its id
+		return f.joinNamesake(tx, t.ID)
+	}
+	if err != nil {
 		return err
 	}
-	if n.MessageID != t.LastMessageID {
-		t.LastMessageID = n.MessageID
-		if err := tx.UpdateThread(t); err != nil {
-			return err
-		}
-	}
 	return f.reference(tx)
+}
+
+// joinNamesake takes back the thread that the message was to start.
+func (f *filing) joinNamesake(tx storage.Tx, started int64) error {
+	thread, err := tx.FindThreadOfMessages([]string{f.message.MessageID})
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteThread(started); err != nil {
+		return err
+	}
+	return f.joinThread(tx, thread, 0)
 }
 
 // insert stores the message. One whose message id the inbox has already is a copy, or a liar: it is kept, under a name
