@@ -16,7 +16,6 @@ const messageJoins = ` JOIN inboxes i ON i.id = m.inbox_id AND {scope i} JOIN th
 var (
 	findMessage      = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.message_id = ? AND {scope m}`)
 	findMessageByID  = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.id = ? AND {scope m}`)
-	hasMessage       = tables.Compile(`SELECT m.id FROM messages m WHERE m.message_id = ? AND {scope m}`)
 	listThreadPage   = compileListing(`SELECT `+messageColumns+` FROM messages m`+messageJoins+`WHERE m.thread_id = ?4 AND m.inbox_id = {inbox} AND {scope m} AND {after} {order} LIMIT ?3`, "m.timestamp", "m.id")
 	listInThread     = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.thread_id = ? AND m.inbox_id = {inbox} AND {scope m} ORDER BY m.timestamp, m.id`)
 	messagesByTime   = compileMessages(`messages m`, "m.timestamp", "m.id", "", "")

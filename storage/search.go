@@ -14,7 +14,6 @@ var (
 	deletePending = tables.Compile(`DELETE FROM search_pending WHERE message_id = ? AND {scope search_pending}`)
 	insertIndexed = tables.Compile(`INSERT INTO search (rowid, scope, sender, recipients, subject, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`)
 	deleteIndexed = tables.Compile(`DELETE FROM search WHERE rowid = ?`)
-	searchInbox   = tables.Compile(`SELECT m.id FROM search JOIN messages m ON m.id = search.rowid AND {scope m} WHERE search MATCH ? ORDER BY search.rank LIMIT ?`)
 )
 
 // SearchDocument is what the index knows of a message.
