@@ -10,6 +10,7 @@ type row struct {
 	id, what, unit string
 	lower          bool    // less is better
 	limit          float64 // to be reached (or, if lower, stayed under); 0: nothing is asked
+	circumstance   bool    // not the server's doing: nothing to compare
 	times          float64 // to be reached as a multiple of the peer; 0: nothing is asked
 }
 
@@ -19,6 +20,8 @@ var rows = []row{
 	{id: "smtp.answered", what: "  answered with 250", unit: "msg/s"},
 	{id: "smtp.p50", what: "  MAIL to 250, p50", unit: "ms", lower: true},
 	{id: "smtp.p99", what: "  MAIL to 250, p99", unit: "ms", lower: true, limit: 60},
+	{id: "smtp.cpu", what: "  CPU of the server per message", unit: "ms", lower: true},
+	{id: "smtp.client", what: "  CPU of the client per message", unit: "ms", lower: true},
 	{id: "fetch.whole", what: "IMAP FETCH, whole messages", unit: "msg/s", limit: 15000},
 	{id: "fetch.whole.first", what: "  the first time", unit: "msg/s"},
 	{id: "fetch.envelopes", what: "IMAP FETCH, envelopes", unit: "msg/s", limit: 20000},
@@ -50,7 +53,8 @@ var rows = []row{
 	{id: "memory.large.in", what: "  growth while 50 MB come in by SMTP", unit: "MiB", lower: true, limit: flat},
 	{id: "memory.large.imap", what: "  growth while they go out by IMAP", unit: "MiB", lower: true, limit: flat},
 	{id: "memory.large.api", what: "  growth while they go out by the API", unit: "MiB", lower: true, limit: flat},
-	{id: "memory.after", what: "  after all of this", unit: "MiB", lower: true},
+	{id: "memory.after", what: "Memory, at the end of the run", unit: "MiB", lower: true},
+	{id: "machine.busy", what: "The machine, before the run: busy with other things", unit: "%", circumstance: true},
 }
 
 // flat is the growth that still counts as none: buffers, not the message.

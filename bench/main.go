@@ -58,6 +58,11 @@ type bench struct {
 }
 
 func measureAll(ctx context.Context, o options) error {
+	if o.profile != "" {
+		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp("", "podmail-bench-")
 	if err != nil {
 		return err
@@ -72,6 +77,7 @@ func measureAll(ctx context.Context, o options) error {
 	}
 	b := &bench{options: o, ctx: ctx, mail: newMessages(), filled: map[*side]account{}}
 	b.results.Machine = describeMachine(ctx, dir)
+	b.results.Settings = settings{o.quick, o.messages, o.mailbox, o.listed, o.inboxes, o.peerStore}
 	starts := []func(context.Context, string) (*side, error){b.startPodmail}
 	if o.peer {
 		if err := peerMissing(); err != nil {
@@ -93,7 +99,7 @@ func measureAll(ctx context.Context, o options) error {
 
 func (b *bench) startPodmail(ctx context.Context, dir string) (*side, error) {
 	if b.key == "" {
-		return startPodmail(ctx, dir)
+		return startPodmail(ctx, dir, b.profile != "")
 	}
 	s := podmailAt(b.smtp, b.imap, b.api, b.key)
 	if b.pid != 0 {
@@ -114,6 +120,7 @@ func (b *bench) measureSide(start func(context.Context, string) (*side, error), 
 	}
 	defer s.stop()
 	b.say("measuring %s", s.name)
+	b.record(s, "machine.busy", busyElsewhere(), 1)
 	if err := b.grow(s); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -123,7 +130,7 @@ func (b *bench) measureSide(start func(context.Context, string) (*side, error), 
 			continue
 		}
 		b.say("%s: %s", s.name, m.name)
-		if err := m.run(b, s); err != nil {
+		if err := b.profiled(s, m.name, func() error { return m.run(b, s) }); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %s: %w", s.name, m.name, err))
 			b.say("%v", failed[len(failed)-1])
 		}

@@ -49,24 +49,26 @@ func measureList(b *bench, s *side) error {
 	if err := s.deliver(b.ctx, b.mail, all[0], b.listed); err != nil {
 		return err
 	}
-	for id, path := range map[string]string{"api.list": inboxPath(all[0].address) + "/threads?limit=100", "api.list.all": "/v0/threads?limit=100"} {
+	for _, list := range []struct{ id, path string }{
+		{"api.list", inboxPath(all[0].address) + "/threads?limit=100"}, {"api.list.all", "/v0/threads?limit=100"},
+	} {
 		var page struct {
 			Threads []struct{} `json:"threads"`
 		}
-		if err := s.api.call(b.ctx, http.MethodGet, path, nil, &page); err != nil {
+		if err := s.api.call(b.ctx, http.MethodGet, list.path, nil, &page); err != nil {
 			return err
 		}
 		if want := min(100, b.listed); len(page.Threads) != want {
-			return fmt.Errorf("%s: %d threads, want %d", path, len(page.Threads), want)
+			return fmt.Errorf("%s: %d threads, want %d", list.path, len(page.Threads), want)
 		}
 		took, _, err := repeat(b.ctx, b.requests/2, 1, b.patience, func(ctx context.Context, _ int) error {
-			return s.api.call(ctx, http.MethodGet, path, nil, nil)
+			return s.api.call(ctx, http.MethodGet, list.path, nil, nil)
 		})
 		if err != nil {
 			return err
 		}
-		b.record(s, id+".p50", milliseconds(took.percentile(50)), len(took))
-		b.record(s, id+".p99", milliseconds(took.percentile(99)), len(took))
+		b.record(s, list.id+".p50", milliseconds(took.percentile(50)), len(took))
+		b.record(s, list.id+".p99", milliseconds(took.percentile(99)), len(took))
 	}
 	return nil
 }

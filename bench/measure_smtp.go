@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,6 +12,8 @@ import (
 
 // smtpSessions is how many clients deliver at once, and to how many inboxes.
 const smtpSessions = 20
+
+const warmUp = smtpSessions * 5
 
 // measureSMTP has sessions deliver as fast as answers come, each over one connection that stays open, and counts what
 // was answered with 250. The clock of the rate stops when all of it is in the mailboxes, as IMAP sees them: a server
@@ -22,15 +25,19 @@ func measureSMTP(b *bench, s *side) error {
 	}
 	n := b.messagesFor(s)
 	// Some mail first, so that processes are forked and caches filled on both sides.
-	if _, _, err := b.load(s, inboxes, smtpSessions*3); err != nil {
+	if _, _, err := b.load(s, inboxes, warmUp); err != nil {
 		return err
 	}
+	if _, err := s.settle(inboxes, warmUp, time.Minute); err != nil {
+		return err
+	}
+	cpu := s.watchCPU()
 	start := time.Now()
 	took, answered, err := b.load(s, inboxes, n)
 	if err != nil {
 		return err
 	}
-	there, err := s.settle(inboxes, smtpSessions*3+len(took), 3*time.Minute)
+	there, err := s.settle(inboxes, warmUp+len(took), 3*time.Minute)
 	if err != nil {
 		return err
 	}
@@ -42,16 +49,22 @@ func measureSMTP(b *bench, s *side) error {
 	b.record(s, "smtp.answered", rate(answered), len(took))
 	b.record(s, "smtp.p50", milliseconds(took.percentile(50)), len(took))
 	b.record(s, "smtp.p99", milliseconds(took.percentile(99)), len(took))
+	if server, client, ok := cpu(); ok {
+		b.record(s, "smtp.cpu", milliseconds(server)/float64(len(took)), len(took))
+		b.record(s, "smtp.client", milliseconds(client)/float64(len(took)), len(took))
+	}
 	return nil
 }
 
 // load delivers n messages over smtpSessions sessions, and returns once all are answered and seen by nobody yet.
 func (b *bench) load(s *side, inboxes []account, n int) (took durations, answered time.Time, err error) {
 	var mu sync.Mutex
+	var left atomic.Int64 // no session stands idle while there is mail to deliver
+	left.Store(int64(n))
 	work, ctx := errgroup.WithContext(b.ctx)
 	for i := range smtpSessions {
 		work.Go(func() error {
-			mine, err := b.session(ctx, s, inboxes[i%len(inboxes)], share(n, smtpSessions, i))
+			mine, err := b.session(ctx, s, inboxes[i%len(inboxes)], &left)
 			mu.Lock()
 			defer mu.Unlock()
 			took = append(took, mine...)
@@ -64,15 +77,15 @@ func (b *bench) load(s *side, inboxes []account, n int) (took durations, answere
 	return took, time.Now(), err
 }
 
-// session is one client.
-func (b *bench) session(ctx context.Context, s *side, to account, n int) (durations, error) {
+// session is one client. It delivers as long as anything is left.
+func (b *bench) session(ctx context.Context, s *side, to account, left *atomic.Int64) (durations, error) {
 	c, err := dialSMTP(s.smtp, false)
 	if err != nil {
 		return nil, err
 	}
 	defer c.conn.Close() // a polite QUIT would be on the clock
-	took := make(durations, 0, n)
-	for range n {
+	var took durations
+	for left.Add(-1) >= 0 {
 		if err := ctx.Err(); err != nil {
 			return took, err
 		}

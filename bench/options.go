@@ -17,6 +17,7 @@ type options struct {
 	quick     bool
 	keep      bool
 	jsonFile  string
+	profile   string
 	timeout   time.Duration
 
 	messages int // delivered by SMTP
@@ -43,6 +44,7 @@ func parseOptions(args []string) (options, error) {
 	f.BoolVar(&o.quick, "quick", false, "fewer of everything: a look, not a measurement")
 	f.BoolVar(&o.keep, "keep", false, "keep the temporary folder, with logs and mail")
 	f.StringVar(&o.jsonFile, "json", "", "write the raw numbers to this `file` too")
+	f.StringVar(&o.profile, "profile", "", "leave CPU and allocation profiles of Podmail for each measurement in this `folder`")
 	f.DurationVar(&o.timeout, "timeout", 20*time.Minute, "end the run after this time")
 	f.IntVar(&o.messages, "messages", 0, "messages delivered by SMTP; Postfix gets a quarter, as it takes its time (default 10000, quick 2000)")
 	f.IntVar(&o.mailbox, "mailbox", 2000, "messages of the mailbox that is fetched")

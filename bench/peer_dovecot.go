@@ -82,7 +82,7 @@ func startDovecot(ctx context.Context, dir, imap, lmtp, format string) (*child, 
 	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
 		return nil, err
 	}
-	server, err := startChild(log, "dovecot", "-F", "-c", file)
+	server, err := startChild(log, nil, "dovecot", "-F", "-c", file)
 	if err != nil {
 		return nil, err
 	}

@@ -12,17 +12,25 @@ import (
 )
 
 // startPodmail builds the program and starts it in dir on free ports, everything else as a user who sets nothing
-// would have it.
-func startPodmail(ctx context.Context, dir string) (*side, error) {
+// would have it, but with a profiler if profile.
+func startPodmail(ctx context.Context, dir string, profile bool) (*side, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	binary := filepath.Join(dir, "podmail")
-	if _, err := run(ctx, root, "go", "build", "-o", binary, "."); err != nil {
+	build := []string{"go", "build", "-o", binary}
+	if profile {
+		extra, err := overlay(root, dir)
+		if err != nil {
+			return nil, err
+		}
+		build = append(build, extra...)
+	}
+	if _, err := run(ctx, root, append(build, ".")...); err != nil {
 		return nil, fmt.Errorf("building podmail: %w", err)
 	}
-	ports, err := freePorts(4)
+	ports, err := freePorts(5)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +40,7 @@ func startPodmail(ctx context.Context, dir string) (*side, error) {
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		return nil, err
 	}
-	server, err := startChild(log, binary, "serve", "--config", config)
+	server, err := startChild(log, []string{"BENCH_PROFILER=" + ports[4]}, binary, "serve", "--config", config)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +55,9 @@ func startPodmail(ctx context.Context, dir string) (*side, error) {
 	s := podmailAt(ports[0], ports[2], "http://"+ports[3], strings.TrimSpace(key))
 	s.pids = func() []int { return []int{server.command.Process.Pid} }
 	s.stop, s.log = server.stop, log
+	if profile {
+		s.profiler = ports[4]
+	}
 	return s, nil
 }
 

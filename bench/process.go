@@ -20,7 +20,7 @@ type child struct {
 }
 
 // startChild runs a program in a process group of its own, so that all of it can be ended, writing to a log file.
-func startChild(logFile string, args ...string) (*child, error) {
+func startChild(logFile string, environment []string, args ...string) (*child, error) {
 	out, err := os.Create(logFile)
 	if err != nil {
 		return nil, err
@@ -28,6 +28,7 @@ func startChild(logFile string, args ...string) (*child, error) {
 	defer out.Close()
 	c := &child{command: exec.Command(args[0], args[1:]...), exited: make(chan struct{})}
 	c.command.Stdout, c.command.Stderr = out, out
+	c.command.Env = append(os.Environ(), environment...)
 	c.command.Dir = filepath.Dir(logFile)
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.command.Start(); err != nil {

@@ -25,8 +25,9 @@ type side struct {
 	// account makes an inbox.
 	account func(ctx context.Context, name string) (account, error)
 	// pids are its processes now; nil: unknown.
-	pids func() []int
-	stop func()
+	pids     func() []int
+	stop     func()
+	profiler string // address of its profiler; empty: it has none
 	// log names the file where it complains.
 	log string
 }
