@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -201,5 +203,25 @@ func TestImportRulesCanFail(t *testing.T) {
 	got := faults([]goPackage{{ImportPath: "podmail/storage", TestImports: []string{"podmail/storage/sqlite"}, XTestImports: []string{"podmail/server"}}})
 	if len(got) != 1 || !strings.HasPrefix(got[0], "a test of storage imports server: that is up") {
 		t.Errorf("a test that imports upwards: %q", got)
+	}
+}
+
+// TestArchitectureNamesEveryRoom keeps docs/architecture.md drawing the house as it stands.
+func TestArchitectureNamesEveryRoom(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range listPackages(t) {
+		room := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "podmail"), "/")
+		if !regexp.MustCompile(`(^|[\s` + "`" + `(])` + regexp.QuoteMeta(room) + `($|[/\s` + "`" + `:,.])`).Match(page) {
+			t.Errorf("docs/architecture.md does not name %s", room)
+		}
+	}
+	inHouse := regexp.MustCompile("`((?:mail|storage|server|smtp|imap|web)/[a-z_/]+\\.go)`")
+	for _, m := range inHouse.FindAllStringSubmatch(string(page), -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("docs/architecture.md names %s: %v", m[1], err)
+		}
 	}
 }
