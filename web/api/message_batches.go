@@ -18,17 +18,11 @@ func (a *API) batchGetMessages(c echo.Context, g mail.Grant) error {
 	if err := body.err(); err != nil {
 		return err
 	}
-	messages := []message{}
-	for _, id := range ids {
-		m, _, err := a.server.GetMessage(c.Request().Context(), g, id)
-		if mail.CodeOf(err) == mail.CodeNotFound {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		messages = append(messages, messageOf(&m, &mail.Content{}))
+	found, err := a.server.GetMessages(c.Request().Context(), g, ids)
+	if err != nil {
+		return err
 	}
+	messages := each(found, func(m *mail.Message) message { return messageOf(m, &mail.Content{}) })
 	return answer(c, struct {
 		Limit    int       `json:"limit"`
 		Count    int       `json:"count"`
@@ -36,8 +30,7 @@ func (a *API) batchGetMessages(c echo.Context, g mail.Grant) error {
 	}{len(ids), len(messages), messages})
 }
 
-// batchUpdateMessages changes the labels of the messages that there are, in the order of the request. Each change is
-// synced by itself; a batch that fails midway can be repeated as it is.
+// batchUpdateMessages changes the labels of the messages that there are, all or none, in the order of the request.
 func (a *API) batchUpdateMessages(c echo.Context, g mail.Grant) error {
 	body, err := a.readBody(c)
 	if err != nil {
@@ -48,17 +41,11 @@ func (a *API) batchUpdateMessages(c echo.Context, g mail.Grant) error {
 	if err := body.err(); err != nil {
 		return err
 	}
-	updates := []updatedMessage{}
-	for _, id := range ids {
-		m, err := a.server.UpdateMessage(c.Request().Context(), g, id, add, remove)
-		if mail.CodeOf(err) == mail.CodeNotFound {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		updates = append(updates, updatedMessage{m.MessageID, present(m.Labels)})
+	updated, err := a.server.UpdateMessages(c.Request().Context(), g, ids, add, remove)
+	if err != nil {
+		return err
 	}
+	updates := each(updated, func(m *mail.Message) updatedMessage { return updatedMessage{m.MessageID, present(m.Labels)} })
 	return answer(c, struct {
 		Limit   int              `json:"limit"`
 		Count   int              `json:"count"`
