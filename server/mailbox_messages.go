@@ -176,12 +176,20 @@ func replaced(labels, keep []string, box mail.Mailbox) (gone []string) {
 
 // editMailbox calls fn for each message of a mailbox within ranges, in transactions of a bounded number of messages.
 func (s *Server) editMailbox(ctx context.Context, g mail.Grant, mailbox int64, ranges []mail.UIDRange, fn func(*edit, mail.Mailbox, *mail.Message) error) error {
+	last := uint32(0) // what the editing itself adds is left alone
 	for _, r := range ranges {
 		for done := false; !done; {
 			err := s.edit(ctx, g, func(tx storage.Tx, e *edit) error {
 				box, err := tx.FindMailbox(mailbox)
 				if err != nil {
 					return err
+				}
+				if last == 0 {
+					last = box.UIDNext - 1
+				}
+				if r.Last = min(r.Last, last); r.First > r.Last {
+					done = true
+					return nil
 				}
 				messages, err := tx.ListMessagesInMailbox(mailbox, r, editBatch)
 				if err != nil {
@@ -209,7 +217,24 @@ func (s *Server) editMailbox(ctx context.Context, g mail.Grant, mailbox int64, r
 
 // CopyMessages copies messages to the mailbox named dest (not_found if there is none). A copy is a message of its own
 // in the same thread, with the same bytes.
-func (s *Server) CopyMessages(ctx context.Context, g mail.Grant, mailbox int64, ranges []mail.UIDRange, dest string) (c mail.Copied, err error) {
+func (s *Server) CopyMessages(ctx context.Context, g mail.Grant, mailbox int64, ranges []mail.UIDRange, dest string) (mail.Copied, error) {
+	return s.transfer(ctx, g, mailbox, ranges, dest, func(e *edit, m *mail.Message, from, to mail.Mailbox) error {
+		return e.copy(m, from, to, s.newMessageID)
+	})
+}
+
+// MoveMessages moves messages to the mailbox named dest, with the labels that this means. Those that are there stay.
+func (s *Server) MoveMessages(ctx context.Context, g mail.Grant, mailbox int64, ranges []mail.UIDRange, dest string) (mail.Copied, error) {
+	return s.transfer(ctx, g, mailbox, ranges, dest, func(e *edit, m *mail.Message, from, to mail.Mailbox) error {
+		if from.ID == to.ID {
+			return nil
+		}
+		return e.move(m, from, to)
+	})
+}
+
+// transfer calls fn for each message, which then has its UID in the mailbox named dest.
+func (s *Server) transfer(ctx context.Context, g mail.Grant, mailbox int64, ranges []mail.UIDRange, dest string, fn func(e *edit, m *mail.Message, from, to mail.Mailbox) error) (c mail.Copied, err error) {
 	if err := g.Require(mail.MessageUpdate); err != nil {
 		return c, err
 	}
@@ -218,10 +243,9 @@ func (s *Server) CopyMessages(ctx context.Context, g mail.Grant, mailbox int64, 
 		return c, err
 	}
 	c.UIDValidity = to.UIDValidity
-	ids := s.messageIDs()
 	err = s.editMailbox(ctx, g, mailbox, ranges, func(e *edit, from mail.Mailbox, m *mail.Message) error {
 		source := m.UID
-		if err := e.copy(m, from, to, ids); err != nil {
+		if err := fn(e, m, from, to); err != nil {
 			return err
 		}
 		c.Source, c.Dest = append(c.Source, source), append(c.Dest, m.UID)
@@ -229,9 +253,6 @@ func (s *Server) CopyMessages(ctx context.Context, g mail.Grant, mailbox int64, 
 	})
 	return c, err
 }
-
-// messageIDs gives out message ids for copies. Randomness is read inside the transaction, from memory only.
-func (s *Server) messageIDs() func() (string, error) { return s.newMessageID }
 
 // copy turns m into its copy in another mailbox.
 func (e *edit) copy(m *mail.Message, from, to mail.Mailbox, newID func() (string, error)) (err error) {
@@ -253,30 +274,6 @@ func (e *edit) copy(m *mail.Message, from, to mail.Mailbox, newID func() (string
 	}
 	e.shrunk[m.Thread] = true // derived anew: it has grown by one
 	return nil
-}
-
-// MoveMessages moves messages to the mailbox named dest, with the labels that this means.
-func (s *Server) MoveMessages(ctx context.Context, g mail.Grant, mailbox int64, ranges []mail.UIDRange, dest string) (c mail.Copied, err error) {
-	if err := g.Require(mail.MessageUpdate); err != nil {
-		return c, err
-	}
-	to, err := s.findMailbox(ctx, g, dest)
-	if err != nil {
-		return c, err
-	}
-	c.UIDValidity = to.UIDValidity
-	if to.ID == mailbox {
-		return c, nil // they are there
-	}
-	err = s.editMailbox(ctx, g, mailbox, ranges, func(e *edit, from mail.Mailbox, m *mail.Message) error {
-		source := m.UID
-		if err := e.move(m, from, to); err != nil {
-			return err
-		}
-		c.Source, c.Dest = append(c.Source, source), append(c.Dest, m.UID)
-		return nil
-	})
-	return c, err
 }
 
 // ExpungeMessages removes for good the messages that are labelled deleted; with ranges not nil only those within.

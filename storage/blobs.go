@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"podmail/mail"
 	"podmail/storage/sqlite"
 )
 
@@ -56,8 +57,10 @@ func (tx Tx) LinkBlob(blob int64, hash []byte, size int64) error {
 	return translate(err)
 }
 
-// DeleteBlob removes a blob and its chunks, unless a message still uses it.
+// DeleteBlob removes a blob and its chunks, unless a message still uses it. A blob belongs to the pod: under an inbox's
+// handle too, messages of the pod's other inboxes count.
 func (tx Tx) DeleteBlob(blob int64) error {
+	tx = Tx{tx.tx.Narrow(mail.Scope{Pod: tx.Scope().Pod})}
 	var used int64
 	if err := tx.one(blobInUse, []any{blob}, &used); err != nil || used > 0 {
 		return err

@@ -115,28 +115,32 @@ func (tx Tx) bind(s *Statement, args []any) (driver.Stmt, []driver.NamedValue, e
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx Tx) Exec(s *Statement, args ...any) (int64, error) {
-	st, named, err := tx.bind(s, args)
+	res, err := tx.run(s, args)
 	if err != nil {
 		return 0, err
-	}
-	res, err := st.(driver.StmtExecContext).ExecContext(context.Background(), named)
-	if err != nil {
-		return 0, fmt.Errorf("%w in: %s", translate(err), s.text)
 	}
 	return res.RowsAffected()
 }
 
 // Insert runs an INSERT and returns the new row's id.
 func (tx Tx) Insert(s *Statement, args ...any) (int64, error) {
-	st, named, err := tx.bind(s, args)
+	res, err := tx.run(s, args)
 	if err != nil {
 		return 0, err
 	}
+	return res.LastInsertId()
+}
+
+func (tx Tx) run(s *Statement, args []any) (driver.Result, error) {
+	st, named, err := tx.bind(s, args)
+	if err != nil {
+		return nil, err
+	}
 	res, err := st.(driver.StmtExecContext).ExecContext(context.Background(), named)
 	if err != nil {
-		return 0, fmt.Errorf("%w in: %s", translate(err), s.text)
+		return nil, fmt.Errorf("%w in: %s", translate(err), s.text)
 	}
-	return res.LastInsertId()
+	return res, nil
 }
 
 // Each calls fn for every row. An error of fn ends it.
