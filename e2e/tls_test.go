@@ -60,6 +60,35 @@ func TestACertificateBringsTLS(t *testing.T) {
 		}
 	}
 
+	// A second message hidden behind a bare LF is refused under TLS too.
+	conn, err := tls.Dial("tcp", listening("smtp.submission_tls"), trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := smtp.NewClient(conn, trusted.ServerName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Auth(smtp.PlainAuth("", alice.InboxID, podmail.Key, trusted.ServerName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Mail(alice.InboxID); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rcpt(alice.InboxID); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Text.PrintfLine("DATA\r\nFrom: %s\r\n\r\nouter\n.\r\nMAIL FROM:<%[1]s>\r\nRCPT TO:<%[1]s>\r\nDATA\r\nFrom: %[1]s\r\n\r\nhidden\r\n.", alice.InboxID); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Text.ReadResponse(354); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, err := c.Text.ReadResponse(550); err != nil {
+		t.Errorf("a hidden message: %q, %v", text, err)
+	}
+	_ = c.Close()
+
 	// Reading, both ways.
 	for name, dial := range map[string]func() (*imapclient.Client, error){
 		"imap.listen": func() (*imapclient.Client, error) {
