@@ -20,12 +20,12 @@ var errLongCommand = errors.New("the command line is too long")
 // LF, and once it is broken gives no further byte, so that the rest of a body is never taken for commands.
 type conn struct {
 	net.Conn
-	s      *Server
-	ip     netip.Addr
-	trace  string
-	secret bool // TLS lies above: the bytes here are not the session's
+	s     *Server
+	ip    netip.Addr
+	trace string
 
 	mu      sync.Mutex
+	secret  bool // TLS lies above: the bytes here are not the session's
 	closed  bool
 	closing bool      // hang up when the current body is done
 	body    time.Time // when the body began that is being read; zero between bodies
@@ -181,12 +181,12 @@ func (c *conn) hasEnded() bool {
 func (c *conn) hangUpWhenIdle() {
 	c.mu.Lock()
 	c.closing = true
-	idle := c.body.IsZero()
+	idle, secret := c.body.IsZero(), c.secret
 	c.mu.Unlock()
 	if !idle {
 		return
 	}
-	if !c.secret { // under TLS the goodbye would have to go through it
+	if !secret { // under TLS the goodbye would have to go through it
 		c.Write([]byte("421 4.3.2 " + c.s.o.Hostname + " is shutting down\r\n")) // a courtesy: it may fail
 	}
 	c.Close()

@@ -29,7 +29,7 @@ type door struct {
 	key            string // alice's
 }
 
-func open(t *testing.T, o receive.Options) *door {
+func open(t testing.TB, o receive.Options) *door {
 	t.Helper()
 	d := &door{World: servertest.New(t)}
 	d.alice, d.bob = d.Inbox(t, d.Pod(t, "a"), "alice"), d.Inbox(t, d.Pod(t, "b"), "bob")
@@ -64,12 +64,12 @@ func open(t *testing.T, o receive.Options) *door {
 
 // peer is the other side of a session, line by line.
 type peer struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	r *bufio.Reader
 }
 
-func dial(t *testing.T, addr string) *peer {
+func dial(t testing.TB, addr string) *peer {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -133,9 +133,9 @@ func (p *peer) to(addr string) {
 }
 
 // inbox lists the subjects of an inbox, oldest first.
-func (d *door) inbox(t *testing.T, g mail.Grant) []string {
+func (d *door) inbox(t testing.TB, g mail.Grant) []string {
 	t.Helper()
-	messages, _, err := d.Server.ListMessages(t.Context(), g, mail.MessageFilter{}, mail.Page{Limit: 100, Ascending: true})
+	messages, _, err := d.Server.ListMessages(context.Background(), g, mail.MessageFilter{}, mail.Page{Limit: 1000, Ascending: true})
 	if err != nil {
 		t.Fatal(err)
 	}

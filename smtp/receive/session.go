@@ -49,10 +49,15 @@ func (s *Server) wrap(x *session) gosmtp.Session {
 // guardOf finds the guard below go-smtp's connection.
 func guardOf(g *gosmtp.Conn) *conn {
 	n := g.Conn()
-	if t, ok := n.(*tls.Conn); ok {
+	t, secret := n.(*tls.Conn)
+	if secret {
 		n = t.NetConn()
 	}
-	return n.(*conn)
+	guard := n.(*conn)
+	guard.mu.Lock()
+	defer guard.mu.Unlock()
+	guard.secret = secret // since STARTTLS, it may be
+	return guard
 }
 
 // Mail implements gosmtp.Session.
