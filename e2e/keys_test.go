@@ -62,13 +62,17 @@ func TestKeysFromTheCommandLine(t *testing.T) {
 		t.Error("a revoked key submits")
 	}
 	podmail.imaplib(inside.InboxID, forInbox, "INBOX")
+	podmail.keyCommandsRefuse(inside.InboxID)
+}
 
-	// What is not there is an error that says so, on standard error only.
+// keyCommandsRefuse: what is not there is an error that says so, on standard error only.
+func (p *Podmail) keyCommandsRefuse(inbox string) {
+	p.t.Helper()
 	for _, args := range [][]string{{"key", "create", "--inbox", "nobody@podmail.localhost"}, {"key", "create", "--pod", "nobody"},
-		{"key", "revoke", "nothing"}, {"key", "create", "--pod", "acme", "--inbox", inside.InboxID}, {"key", "list", "--data", "nowhere"}} {
-		out, err := podmail.command(args...).Output()
+		{"key", "revoke", "nothing"}, {"key", "create", "--pod", "acme", "--inbox", inbox}, {"key", "list", "--data", "nowhere"}} {
+		out, err := p.command(args...).Output()
 		if err == nil || len(out) > 0 {
-			t.Errorf("podmail %q: %v, printed %q", args, err, out)
+			p.t.Errorf("podmail %q: %v, printed %q", args, err, out)
 		}
 	}
 }

@@ -103,3 +103,19 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	podmail.serve()
 	podmail.imaplib(inbox.InboxID, podmail.Key, "INBOX")
 }
+
+// TestSurvivesBeingKilled: what was acknowledged is there after a kill -9, and nothing is in the way of the next start.
+func TestSurvivesBeingKilled(t *testing.T) {
+	t.Parallel()
+	podmail := start(t)
+	var inbox Inbox
+	podmail.sdk(podmail.Key).call("inboxes.create", &inbox, arg{"username": "alice"})
+	podmail.swaks(podmail.SMTP, "--from", "a@example.org", "--to", inbox.InboxID, "--h-Subject", "Acknowledged")
+	if err := podmail.end(syscall.SIGKILL); err == nil {
+		t.Fatal("the process did not die of SIGKILL")
+	}
+	podmail.serve()
+	if after := podmail.imaplib(inbox.InboxID, podmail.Key, "INBOX"); len(after) != 1 || !strings.Contains(string(after[0].Raw), "Subject: Acknowledged") {
+		t.Errorf("after kill -9: %v", after)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/smtp"
@@ -60,34 +61,7 @@ func TestACertificateBringsTLS(t *testing.T) {
 		}
 	}
 
-	// A second message hidden behind a bare LF is refused under TLS too.
-	conn, err := tls.Dial("tcp", listening("smtp.submission_tls"), trusted)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := smtp.NewClient(conn, trusted.ServerName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Auth(smtp.PlainAuth("", alice.InboxID, podmail.Key, trusted.ServerName)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Mail(alice.InboxID); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Rcpt(alice.InboxID); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Text.PrintfLine("DATA\r\nFrom: %s\r\n\r\nouter\n.\r\nMAIL FROM:<%[1]s>\r\nRCPT TO:<%[1]s>\r\nDATA\r\nFrom: %[1]s\r\n\r\nhidden\r\n.", alice.InboxID); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := c.Text.ReadResponse(354); err != nil {
-		t.Fatal(err)
-	}
-	if _, text, err := c.Text.ReadResponse(550); err != nil {
-		t.Errorf("a hidden message: %q, %v", text, err)
-	}
-	_ = c.Close()
+	hideAMessage(t, listening("smtp.submission_tls"), trusted, alice.InboxID, podmail.Key)
 
 	// Reading, both ways.
 	for name, dial := range map[string]func() (*imapclient.Client, error){
@@ -144,6 +118,33 @@ func handIn(c *smtp.Client, address, message string) error {
 		return err
 	}
 	return c.Quit()
+}
+
+// hideAMessage tries to get a second message past the server behind a bare LF, which is refused under TLS too.
+func hideAMessage(t *testing.T, address string, trusted *tls.Config, inbox, key string) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := smtp.NewClient(conn, trusted.ServerName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := errors.Join(c.Auth(smtp.PlainAuth("", inbox, key, trusted.ServerName)), c.Mail(inbox), c.Rcpt(inbox)); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Text.PrintfLine("DATA\r\nFrom: %[1]s\r\n\r\nouter\n.\r\nMAIL FROM:<%[1]s>\r\nRCPT TO:<%[1]s>\r\nDATA\r\nFrom: %[1]s\r\n\r\nhidden\r\n.", inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Text.ReadResponse(354); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, err := c.Text.ReadResponse(550); err != nil {
+		t.Errorf("a hidden message: %q, %v", text, err)
+	}
 }
 
 // certificateFor makes files with a certificate and its key, and a configuration that trusts it.

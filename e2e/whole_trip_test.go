@@ -60,40 +60,39 @@ func TestTheWholeTrip(t *testing.T) {
 	}
 
 	// imaplib sees the same messages with the same bytes.
-	inbox := podmail.imaplib(sales.InboxID, key.APIKey, "INBOX")
-	if len(inbox) != 1 || !bytes.Equal(inbox[0].Raw, agent.raw(sales.InboxID, reply.MessageID)) {
-		t.Errorf("the reply differs between IMAP and the API: %d messages, %v", len(inbox), inbox)
-	}
-	outbox := podmail.imaplib(sales.InboxID, key.APIKey, "Sent")
-	if len(outbox) != 1 || !bytes.Equal(outbox[0].Raw, agent.raw(sales.InboxID, question.MessageID)) {
-		t.Errorf("the sent copy differs between IMAP and the API: %d messages, %v", len(outbox), outbox)
-	}
-	received := podmail.imaplib(support.InboxID, key.APIKey, "INBOX")
-	if len(received) != 1 || !bytes.Equal(received[0].Raw, agent.raw(support.InboxID, question.MessageID)) {
-		t.Errorf("the question differs between IMAP and the API: %d messages, %v", len(received), received)
-	}
-
-	// A label of the API is a keyword of IMAP, and the other way round; so are read, flagged and answered.
-	agent.call("inboxes.messages.update", nil, support.InboxID, question.MessageID, arg{"addLabels": []string{"urgent"}})
-	received = podmail.imaplib(support.InboxID, key.APIKey, "INBOX", "handled", `\Seen`, `\Flagged`)
-	for _, flag := range []string{"urgent", "handled", `\Seen`, `\Flagged`, `\Answered`} {
-		if !received[0].has(flag) {
-			t.Errorf("IMAP does not show %s: %q", flag, received[0].Flags)
+	for _, m := range []struct{ inbox, mailbox, id string }{
+		{sales.InboxID, "INBOX", reply.MessageID}, {sales.InboxID, "Sent", question.MessageID}, {support.InboxID, "INBOX", question.MessageID},
+	} {
+		if seen := podmail.imaplib(m.inbox, key.APIKey, m.mailbox); len(seen) != 1 || !bytes.Equal(seen[0].Raw, agent.raw(m.inbox, m.id)) {
+			t.Errorf("%s of %s differs between IMAP and the API: %d messages, %v", m.mailbox, m.inbox, len(seen), seen)
 		}
 	}
-	var message Message
-	agent.call("inboxes.messages.get", &message, support.InboxID, question.MessageID)
-	for _, label := range []string{"urgent", "handled", "starred", "replied", "received"} {
-		if !slices.Contains(message.Labels, label) {
-			t.Errorf("the API does not show %s: %q", label, message.Labels)
-		}
-	}
-	if slices.Contains(message.Labels, "unread") {
-		t.Errorf("read by IMAP, unread by the API: %q", message.Labels)
-	}
+	podmail.labelsAreKeywords(agent, key, support.InboxID, question.MessageID)
 
 	// Another customer's key sees nothing of all this: to it, these things do not exist.
 	podmail.strangerSeesNothing(admin, support, thread, question)
+}
+
+// labelsAreKeywords: a label of the API is a keyword of IMAP, and the other way round; so are read, flagged and answered.
+func (p *Podmail) labelsAreKeywords(agent *SDK, key Key, inbox, message string) {
+	p.t.Helper()
+	agent.call("inboxes.messages.update", nil, inbox, message, arg{"addLabels": []string{"urgent"}})
+	received := p.imaplib(inbox, key.APIKey, "INBOX", "handled", `\Seen`, `\Flagged`)
+	for _, flag := range []string{"urgent", "handled", `\Seen`, `\Flagged`, `\Answered`} {
+		if !received[0].has(flag) {
+			p.t.Errorf("IMAP does not show %s: %q", flag, received[0].Flags)
+		}
+	}
+	var got Message
+	agent.call("inboxes.messages.get", &got, inbox, message)
+	for _, label := range []string{"urgent", "handled", "starred", "replied", "received"} {
+		if !slices.Contains(got.Labels, label) {
+			p.t.Errorf("the API does not show %s: %q", label, got.Labels)
+		}
+	}
+	if slices.Contains(got.Labels, "unread") {
+		p.t.Errorf("read by IMAP, unread by the API: %q", got.Labels)
+	}
 }
 
 // strangerSeesNothing looks at an inbox with the key of another pod, through every door.
