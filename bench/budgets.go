@@ -10,7 +10,6 @@ type row struct {
 	id, what, unit string
 	lower          bool    // less is better
 	limit          float64 // to be reached (or, if lower, stayed under); 0: nothing is asked
-	circumstance   bool    // not the server's doing: nothing to compare
 	times          float64 // to be reached as a multiple of the peer; 0: nothing is asked
 }
 
@@ -51,10 +50,10 @@ var rows = []row{
 	{id: "memory.idle", what: "Memory, idle after start", unit: "MiB", lower: true, limit: 50},
 	{id: "memory.connection", what: "  per idle IMAP connection, of 200", unit: "KiB", lower: true, limit: 20},
 	{id: "memory.large.in", what: "  growth while 50 MB come in by SMTP", unit: "MiB", lower: true, limit: flat},
+	{id: "memory.large.again", what: "  growth while they come in again", unit: "MiB", lower: true, limit: flat},
 	{id: "memory.large.imap", what: "  growth while they go out by IMAP", unit: "MiB", lower: true, limit: flat},
 	{id: "memory.large.api", what: "  growth while they go out by the API", unit: "MiB", lower: true, limit: flat},
 	{id: "memory.after", what: "Memory, at the end of the run", unit: "MiB", lower: true},
-	{id: "machine.busy", what: "The machine, before the run: busy with other things", unit: "%", circumstance: true},
 }
 
 // flat is the growth that still counts as none: buffers, not the message.

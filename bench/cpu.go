@@ -51,16 +51,28 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// busyElsewhere watches the idle machine for a second and returns the percentage of its CPU that is used all the same:
-// figures from a machine that does other things say little.
-func busyElsewhere() float64 {
+// quietEnough is the percentage of the machine that others may use without a figure being in doubt.
+const quietEnough = 10
+
+// busyNow watches the machine for a second, while we do nothing, and returns the percentage of its CPU that is used.
+func busyNow() float64 {
 	busyBefore, allBefore := cpuTotals()
 	time.Sleep(time.Second)
 	busy, all := cpuTotals()
-	if all == allBefore {
-		return 0
+	return 100 * float64(busy-busyBefore) / float64(max(1, all-allBefore))
+}
+
+// watchOthers starts counting the CPU time that neither the server nor this program uses, and returns how to end it,
+// which gives the percentage of the machine. Figures from a machine that does other things say little.
+func (s *side) watchOthers() (end func() (percent float64, ok bool)) {
+	cpu := s.watchCPU()
+	busyBefore, allBefore := cpuTotals()
+	return func() (float64, bool) {
+		server, client, ok := cpu()
+		busy, all := cpuTotals()
+		others := time.Duration(busy-busyBefore)*tick - server - client
+		return 100 * float64(max(0, others)) / float64(max(1, time.Duration(all-allBefore)*tick)), ok
 	}
-	return 100 * float64(busy-busyBefore) / float64(all-allBefore)
 }
 
 // cpuTotals reads the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, and guest times,

@@ -120,7 +120,6 @@ func (b *bench) measureSide(start func(context.Context, string) (*side, error), 
 	}
 	defer s.stop()
 	b.say("measuring %s", s.name)
-	b.record(s, "machine.busy", busyElsewhere(), 1)
 	if err := b.grow(s); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -129,8 +128,14 @@ func (b *bench) measureSide(start func(context.Context, string) (*side, error), 
 		if len(b.only) > 0 && !slices.Contains(b.only, m.name) {
 			continue
 		}
+		b.waitForQuiet()
 		b.say("%s: %s", s.name, m.name)
-		if err := b.profiled(s, m.name, func() error { return m.run(b, s) }); err != nil {
+		others := s.watchOthers()
+		err := b.profiled(s, m.name, func() error { return m.run(b, s) })
+		if share, ok := others(); ok {
+			b.record(s, "others."+m.name, share, 1)
+		}
+		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %s: %w", s.name, m.name, err))
 			b.say("%v", failed[len(failed)-1])
 		}
@@ -144,6 +149,15 @@ func (b *bench) measureSide(start func(context.Context, string) (*side, error), 
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// waitForQuiet waits, if that was asked for, until nobody else uses the machine.
+func (b *bench) waitForQuiet() {
+	for end := time.Now().Add(b.quiet); time.Now().Before(end) && b.ctx.Err() == nil; {
+		if busy := busyNow(); busy < quietEnough {
+			return
+		}
+	}
 }
 
 // grow makes inboxes that nothing else uses, to see whether figures hold in a large file.

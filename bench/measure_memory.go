@@ -76,6 +76,7 @@ func measureLarge(b *bench, s *side) error {
 	who := all[0]
 	var size int64
 	var sum []byte
+	sent := 0
 	in := func() error {
 		c, err := dialSMTP(s.smtp, false)
 		if err != nil {
@@ -90,7 +91,8 @@ func measureLarge(b *bench, s *side) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.settle(all, 1, time.Minute)
+		sent++
+		_, err = s.settle(all, sent, time.Minute)
 		return err
 	}
 	byIMAP := func() error {
@@ -102,7 +104,7 @@ func measureLarge(b *bench, s *side) error {
 		if _, err := c.selected("INBOX"); err != nil {
 			return err
 		}
-		return sameBytes(size, sum, func(w io.Writer) error { _, err := c.fetchBody(1, w); return err })
+		return sameBytes(size, sum, func(w io.Writer) error { _, err := c.fetchBody(sent, w); return err })
 	}
 	byAPI := func() error {
 		return sameBytes(size, sum, func(w io.Writer) error { return s.api.rawOfNewest(b.ctx, who.address, w) })
@@ -110,7 +112,7 @@ func measureLarge(b *bench, s *side) error {
 	steps := []struct {
 		id string
 		do func() error
-	}{{"memory.large.in", in}, {"memory.large.imap", byIMAP}, {"memory.large.api", byAPI}}
+	}{{"memory.large.in", in}, {"memory.large.again", in}, {"memory.large.imap", byIMAP}, {"memory.large.api", byAPI}}
 	for _, step := range steps {
 		if step.id == "memory.large.api" && s.api == nil {
 			continue

@@ -53,7 +53,7 @@ func parseField(status []byte, name string) (int64, error) {
 // peakDuring returns by how much memory grew at its highest while do ran. Of one process the kernel keeps the peak; of
 // several we look often.
 func (s *side) peakDuring(do func() error) (growth int64, err error) {
-	before, err := memory(s.pids())
+	before, err := s.settledMemory() // what earlier connections used is given back only after a while
 	if err != nil {
 		return 0, err
 	}

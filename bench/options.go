@@ -19,6 +19,7 @@ type options struct {
 	jsonFile  string
 	profile   string
 	timeout   time.Duration
+	quiet     time.Duration
 
 	messages int // delivered by SMTP
 	mailbox  int // messages of the mailbox that is fetched
@@ -46,6 +47,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.jsonFile, "json", "", "write the raw numbers to this `file` too")
 	f.StringVar(&o.profile, "profile", "", "leave CPU and allocation profiles of Podmail for each measurement in this `folder`")
 	f.DurationVar(&o.timeout, "timeout", 20*time.Minute, "end the run after this time")
+	f.DurationVar(&o.quiet, "quiet", 0, "wait so long before each measurement for other programs to leave the machine alone")
 	f.IntVar(&o.messages, "messages", 0, "messages delivered by SMTP; Postfix gets a quarter, as it takes its time (default 10000, quick 2000)")
 	f.IntVar(&o.mailbox, "mailbox", 2000, "messages of the mailbox that is fetched")
 	f.IntVar(&o.listed, "list", 0, "messages, each its own thread, of the inbox whose threads are listed (default 10000, quick 1000)")

@@ -73,6 +73,18 @@ func (r *results) print(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintf(w, notes, r.Settings.PeerStore)
+	r.doubts(w)
+}
+
+// doubts names the measurements during which other programs used the machine.
+func (r *results) doubts(w io.Writer) {
+	for _, side := range []string{podmailName, peerName} {
+		for _, m := range measurements {
+			if f, ok := r.Figures[side]["others."+m.name]; ok && f.Value >= quietEnough {
+				fmt.Fprintf(w, "In doubt: %s of %s: other programs used %s %% of the machine meanwhile.\n", m.name, side, number(f.Value))
+			}
+		}
+	}
 }
 
 // notes say what a reader would otherwise have to ask.
@@ -92,7 +104,7 @@ func (r row) verdict(ours, peer figure, compared bool) string {
 			parts = append(parts, "MISSED")
 		}
 	}
-	if compared && !r.circumstance {
+	if compared {
 		if factor := r.better(ours.Value, peer.Value); factor > 0 {
 			parts = append(parts, fmt.Sprintf("(%s×)", number(factor)))
 		}
