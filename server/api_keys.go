@@ -68,7 +68,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, g mail.Grant, n NewAPIKey) (k
 	}
 	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
 		if g.Scope.Inbox != 0 {
-			if _, err := tx.FindOwnInbox(); err != nil {
+			if err := tx.CheckOwnInbox(); err != nil {
 				return err
 			}
 		}

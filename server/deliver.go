@@ -25,6 +25,7 @@ type Incoming struct {
 	Session     Session
 	ReversePath string // empty: a bounce
 	Recipients  []string
+	Inboxes     []mail.Inbox // of the first recipients, as Recipient found them; the others are looked up
 	Body        io.Reader
 }
 
@@ -58,7 +59,7 @@ func inboxAddress(address string) string {
 // Recipient accepted. Codes: too_large, invalid, unavailable, not_found (an inbox went away meanwhile).
 func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	ctx = s.traced(ctx)
-	inboxes, err := s.distinctInboxes(ctx, in.Recipients)
+	inboxes, err := s.distinctInboxes(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -118,23 +119,23 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 	return nil
 }
 
-// distinctInboxes finds the inboxes of recipients; one that is named twice gets the message once.
-func (s *Server) distinctInboxes(ctx context.Context, recipients []string) (inboxes []mail.Inbox, err error) {
-	seen := map[int64]bool{}
-	err = s.store.System().Read(ctx, func(tx storage.SystemTx) error {
-		for _, r := range recipients {
-			inbox, err := tx.FindInbox(inboxAddress(r))
-			if err != nil {
-				return err
-			}
-			if !seen[inbox.ID] {
-				seen[inbox.ID] = true
-				inboxes = append(inboxes, inbox)
-			}
+// distinctInboxes are the inboxes of a message's recipients; one that is named twice gets the message once.
+func (s *Server) distinctInboxes(ctx context.Context, in Incoming) (inboxes []mail.Inbox, err error) {
+	for _, r := range in.Recipients[len(in.Inboxes):] {
+		inbox, err := s.Recipient(ctx, r)
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return inboxes, coded(err, "Mailbox")
+		in.Inboxes = append(in.Inboxes, inbox)
+	}
+	seen := map[int64]bool{}
+	for _, i := range in.Inboxes {
+		if !seen[i.ID] {
+			seen[i.ID] = true
+			inboxes = append(inboxes, i)
+		}
+	}
+	return inboxes, nil
 }
 
 func podsOf(inboxes []mail.Inbox) (pods []int64) {

@@ -133,7 +133,7 @@ func (s *Server) OpenDownload(ctx context.Context, token string) (*File, error) 
 	var m mail.Message
 	var raw storage.RawMessage
 	err = h.Read(ctx, func(tx storage.Tx) (err error) {
-		if _, err := tx.FindOwnInbox(); err != nil {
+		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
 		if m, err = tx.FindMessage(t.Message); err != nil {

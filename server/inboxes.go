@@ -248,7 +248,7 @@ func (s *Server) DeleteInbox(ctx context.Context, g mail.Grant, inboxID string) 
 	}
 	now := s.clock.Now()
 	err = s.store.For(inbox.Scope()).Write(ctx, func(tx storage.Tx) error {
-		if _, err := tx.FindOwnInbox(); err != nil {
+		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
 		if err := tx.DeleteAPIKeys(); err != nil {

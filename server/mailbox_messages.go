@@ -44,7 +44,7 @@ func (s *Server) SelectMailbox(ctx context.Context, g mail.Grant, name string) (
 // MailboxChanges tells what happened in a mailbox after modseq since. not_found if the mailbox is gone.
 func (s *Server) MailboxChanges(ctx context.Context, g mail.Grant, mailbox int64, since int64) (c mail.MailboxChanges, err error) {
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) error {
-		if _, err := tx.FindOwnInbox(); err != nil {
+		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
 		box, err := tx.FindMailbox(mailbox)
@@ -95,6 +95,9 @@ func (s *Server) FetchMessages(ctx context.Context, g mail.Grant, mailbox int64,
 	for len(ranges) > 0 {
 		batch = batch[:0]
 		err := h.Read(ctx, func(tx storage.Tx) (err error) {
+			if err := tx.CheckOwnInbox(); err != nil {
+				return err
+			}
 			ranges, batch, err = readBatch(tx, mailbox, ranges, storage.FetchWant(want), batch)
 			return err
 		})

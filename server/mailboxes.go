@@ -19,7 +19,7 @@ func (s *Server) ListMailboxes(ctx context.Context, g mail.Grant) (boxes []mail.
 		return nil, err
 	}
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		if _, err := tx.FindOwnInbox(); err != nil {
+		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
 		boxes, err = tx.ListMailboxes()
@@ -41,7 +41,7 @@ func (s *Server) findMailbox(ctx context.Context, g mail.Grant, name string) (bo
 }
 
 func mailboxNamed(tx storage.Tx, name string) (mail.Mailbox, error) {
-	if _, err := tx.FindOwnInbox(); err != nil {
+	if err := tx.CheckOwnInbox(); err != nil {
 		return mail.Mailbox{}, err
 	}
 	boxes, err := tx.ListMailboxes()
@@ -88,7 +88,7 @@ func (s *Server) CreateMailbox(ctx context.Context, g mail.Grant, name string) (
 		if _, err := mailboxNamed(tx, name); !errors.Is(err, storage.ErrNotFound) {
 			return errors.Join(err, storage.ErrTaken)
 		}
-		if _, err := tx.FindOwnInbox(); err != nil {
+		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
 		validity, err := sys.NextUIDValidity(now)
@@ -239,7 +239,7 @@ func (s *Server) SubscribeMailbox(ctx context.Context, g mail.Grant, name string
 func (s *Server) edit(ctx context.Context, g mail.Grant, fn func(storage.Tx, *edit) error) error {
 	now := s.clock.Now()
 	err := s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
-		if _, err := tx.FindOwnInbox(); err != nil {
+		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
 		return fn(tx, newEdit(tx, now))

@@ -15,6 +15,7 @@ var (
 	findInbox           = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.address = ?`)
 	findInboxByClientID = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.client_id = ? ORDER BY i.id LIMIT 1`)
 	findOwnInbox        = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.id = {inbox}`)
+	ownInboxStands      = tables.Compile(`SELECT 1 FROM inboxes i WHERE i.id = {inbox} AND i.address IS NOT NULL AND {scope i}`)
 	listInboxes         = compileListing(`SELECT `+inboxColumns+inboxFrom+` AND {after} {order} LIMIT ?3`, "i.created_at", "i.id")
 	insertInbox         = tables.Compile(`INSERT INTO inboxes (pod_id, address, display_name, client_id, metadata, uid_validity, created_at, updated_at) VALUES ({pod}, ?1, ?2, ?3, ?4, ?5, ?6, ?6)`)
 	updateInbox         = tables.Compile(`UPDATE inboxes SET display_name = ?1, metadata = ?2, updated_at = ?3 WHERE id = {inbox} AND {scope inboxes}`)
@@ -43,6 +44,12 @@ func (tx Tx) FindInboxByClientID(id string) (mail.Inbox, error) {
 
 // FindOwnInbox finds the inbox of the handle's scope. ErrNotFound once it is deleted.
 func (tx Tx) FindOwnInbox() (mail.Inbox, error) { return get(tx, findOwnInbox, scanInbox) }
+
+// CheckOwnInbox returns ErrNotFound if the inbox of the handle's scope is deleted.
+func (tx Tx) CheckOwnInbox() error {
+	var one int
+	return tx.one(ownInboxStands, nil, &one)
+}
 
 // ListInboxes lists inboxes by creation.
 func (tx Tx) ListInboxes(p mail.Page) ([]mail.Inbox, string, error) {

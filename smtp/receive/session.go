@@ -30,6 +30,7 @@ type session struct {
 	grant      *mail.Grant
 	from       *string // nil: no message has begun
 	recipients []string
+	inboxes    []mail.Inbox // of the recipients, at the MX
 }
 
 func (s *Server) newSession(g *gosmtp.Conn, role Role) (gosmtp.Session, error) {
@@ -88,9 +89,11 @@ func (x *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 		return x.refused(mail.Errorf(mail.CodeNotFound, "%s is no address", to))
 	}
 	if x.role == MX {
-		if _, err := x.s.o.Server.Recipient(x.ctx, to); err != nil {
+		inbox, err := x.s.o.Server.Recipient(x.ctx, to)
+		if err != nil {
 			return x.refused(err)
 		}
+		x.inboxes = append(x.inboxes, inbox)
 	}
 	x.recipients = append(x.recipients, to)
 	return nil
@@ -116,7 +119,7 @@ func (x *session) hangUp() {
 // Data implements gosmtp.Session: it returns when the message is stored and synced, or refused.
 func (x *session) Data(r io.Reader) error {
 	x.mu.Lock()
-	in := server.Incoming{Session: x.peer(), Recipients: x.recipients}
+	in := server.Incoming{Session: x.peer(), Recipients: x.recipients, Inboxes: x.inboxes}
 	if x.from != nil {
 		in.ReversePath = *x.from
 	}
@@ -163,7 +166,7 @@ func (x *session) peer() server.Session {
 func (x *session) Reset() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.from, x.recipients = nil, nil
+	x.from, x.recipients, x.inboxes = nil, nil, nil
 }
 
 // Logout implements gosmtp.Session.

@@ -49,13 +49,19 @@ func (w *writeLoop) run() {
 
 // group runs first and whatever waits behind it in one transaction, commits, and only then answers all.
 func (w *writeLoop) group(first *job) {
-	group := []*job{first}
 	began := time.Now()
 	if err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
-		w.answer(group, fmt.Errorf("begin: %w", err))
+		w.answer([]*job{first}, fmt.Errorf("begin: %w", err))
 		return
 	}
-	broken := w.savepoint(first)
+	// The first needs no savepoint: if it fails there is nothing yet that must stay.
+	if first.err = w.call(first); first.err != nil {
+		w.rollback()
+		w.answer([]*job{first}, nil)
+		return
+	}
+	group := []*job{first}
+	var broken error
 	for broken == nil && len(group) < maxGroup && time.Since(began) < maxGroupTime {
 		var next *job
 		select {
@@ -72,12 +78,17 @@ func (w *writeLoop) group(first *job) {
 		broken = w.commit()
 	}
 	if broken != nil {
-		if err := w.conn.exec("ROLLBACK"); err != nil {
-			// SQLite rolls back by itself on a full disk or an I/O error; then there is nothing left to roll back.
-			w.db.opts.Log.Debug("rollback after a failed commit", "error", err)
-		}
+		w.rollback()
 	}
 	w.answer(group, broken)
+}
+
+// rollback gives up the transaction. SQLite does that by itself on a full disk or an I/O error; then there is nothing
+// left to roll back.
+func (w *writeLoop) rollback() {
+	if err := w.conn.exec("ROLLBACK"); err != nil {
+		w.db.opts.Log.Debug("rollback", "error", err)
+	}
 }
 
 func (w *writeLoop) commit() error {
@@ -95,9 +106,6 @@ func (w *writeLoop) commit() error {
 // savepoint runs one job so that its failure leaves the others of the group alone. It returns an error only if the
 // whole transaction is lost.
 func (w *writeLoop) savepoint(j *job) error {
-	if j.err = j.ctx.Err(); j.err != nil {
-		return nil
-	}
 	if err := w.conn.exec("SAVEPOINT job"); err != nil {
 		return err
 	}
@@ -109,8 +117,11 @@ func (w *writeLoop) savepoint(j *job) error {
 	return w.conn.exec("RELEASE job")
 }
 
-// call contains a panic of fn: it fails the job and not the server.
+// call runs a job, unless whoever asked for it has given up. A panic fails the job and not the server.
 func (w *writeLoop) call(j *job) (err error) {
+	if err := j.ctx.Err(); err != nil {
+		return err
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())
