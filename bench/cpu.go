@@ -71,7 +71,8 @@ func (s *side) watchOthers() (end func() (percent float64, ok bool)) {
 		server, client, ok := cpu()
 		busy, all := cpuTotals()
 		others := time.Duration(busy-busyBefore)*tick - server - client
-		return 100 * float64(max(0, others)) / float64(max(1, time.Duration(all-allBefore)*tick)), ok
+		span := time.Duration(all-allBefore) * tick
+		return 100 * float64(max(0, others)) / float64(max(1, span)), ok && span > time.Second // less is all rounding
 	}
 }
 

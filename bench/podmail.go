@@ -44,7 +44,7 @@ func startPodmail(ctx context.Context, dir string, profile bool) (*side, error) 
 	if err != nil {
 		return nil, err
 	}
-	key, err := "", server.answering(log, ports[0], ports[2], ports[3])
+	key, err := "", server.answering(log, ports[0], ports[2])
 	if err == nil {
 		key, err = run(ctx, dir, binary, "key", "create", "--data", data)
 	}

@@ -54,14 +54,13 @@ func (c *child) stop() {
 	_ = syscall.Kill(-pid, syscall.SIGKILL) // what it left behind in its group
 }
 
-// answering waits until every address takes connections.
+// answering waits until every address greets. A connection alone means little: the kernel takes them as soon as the
+// port is open, and the server may still be making its files.
 func (c *child) answering(logFile string, addresses ...string) error {
 	deadline := time.Now().Add(20 * time.Second)
 	for _, address := range addresses {
 		for {
-			conn, err := net.DialTimeout("tcp", address, time.Second)
-			if err == nil {
-				conn.Close()
+			if greeted(address) {
 				break
 			}
 			select {
@@ -75,6 +74,20 @@ func (c *child) answering(logFile string, addresses ...string) error {
 		}
 	}
 	return nil
+}
+
+// greeted tells whether a server speaks first, as SMTP, LMTP and IMAP servers do.
+func greeted(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(3 * time.Second)); err != nil {
+		return false
+	}
+	n, err := conn.Read(make([]byte, 1))
+	return n == 1 && err == nil
 }
 
 // tail returns the end of a log, for an error.

@@ -81,7 +81,7 @@ func (r *results) doubts(w io.Writer) {
 	for _, side := range []string{podmailName, peerName} {
 		for _, m := range measurements {
 			if f, ok := r.Figures[side]["others."+m.name]; ok && f.Value >= quietEnough {
-				fmt.Fprintf(w, "In doubt: %s of %s: other programs used %s %% of the machine meanwhile.\n", m.name, side, number(f.Value))
+				fmt.Fprintf(w, "In doubt: %s of %s: other programs (or the kernel for them) used %s %% of the machine meanwhile.\n", m.name, side, number(f.Value))
 			}
 		}
 	}
