@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -55,11 +56,27 @@ func (b *body) finish() error {
 
 // clean tells whether every CR is followed by LF and every LF preceded by CR, over the borders of reads too.
 func (b *body) clean(p []byte) bool {
-	for _, c := range p {
-		if (c == '\n') != (b.last == '\r') {
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		line := p
+		if i >= 0 {
+			line = p[:i]
+		}
+		if len(line) > 0 {
+			cr := bytes.IndexByte(line, '\r')
+			if b.last == '\r' || (cr >= 0 && cr < len(line)-1) {
+				return false
+			}
+			b.last = line[len(line)-1]
+		}
+		if i < 0 {
+			return true
+		}
+		if b.last != '\r' {
 			return false
 		}
-		b.last = c
+		b.last = '\n'
+		p = p[i+1:]
 	}
 	return true
 }

@@ -76,7 +76,7 @@ func dial(t testing.TB, addr string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(5 * time.Minute)) // against hanging for ever, not a bound on speed
 	p := &peer{t: t, Conn: c, r: bufio.NewReader(c)}
 	p.expect("220 ")
 	return p

@@ -72,7 +72,7 @@ const pageSize = 4096
 var (
 	commonPragmas = []string{"busy_timeout=10000", "foreign_keys=ON", "temp_store=MEMORY"}
 	writerPragmas = append([]string{fmt.Sprintf("page_size=%d", pageSize), "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0",
-		"journal_size_limit=67108864", "cache_size=-8192"}, commonPragmas...)
+		"journal_size_limit=67108864", "cache_size=-4096"}, commonPragmas...)
 	readerPragmas = append([]string{"query_only=ON", "cache_size=-1024"}, commonPragmas...)
 )
 
