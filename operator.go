@@ -94,7 +94,7 @@ func (f *flags) operate(do func(context.Context, *server.Server, mail.Grant) err
 	}
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := storage.Open(ctx, storage.Options{Path: path, Log: log})
+	store, err := storage.Open(ctx, storage.Options{Path: path, AsItIs: true, Log: log})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func peerMissing() error {
 		}
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("Postfix and Dovecot change users and must be started by root")
+		return errors.New("only root can start Postfix and Dovecot, which change users")
 	}
 	return nil
 }

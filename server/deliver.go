@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 	"strings"
@@ -33,10 +34,16 @@ type Incoming struct {
 const maxReceived = 100
 
 // Recipient finds the inbox that an envelope recipient names (case-insensitive, plus-addresses included).
-// CodeNotFound if there is none.
+// CodeNotFound if there is none, CodeForbidden if its domain is none of ours: nothing is relayed.
 func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbox, err error) {
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
-		inbox, err = tx.FindInbox(inboxAddress(address))
+		if inbox, err = tx.FindInbox(inboxAddress(address)); !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		_, domain, _ := mail.SplitAddress(inboxAddress(address))
+		if _, unknown := tx.FindVisibleDomain(domain); errors.Is(unknown, storage.ErrNotFound) {
+			return mail.Errorf(mail.CodeForbidden, "This server takes no mail for %s.", domain)
+		}
 		return err
 	})
 	return inbox, coded(err, "Mailbox")

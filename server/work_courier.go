@@ -76,7 +76,7 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 	}
 	ctx = mail.WithTrace(ctx, d.TraceID)
 	inbox, err := s.Recipient(ctx, d.Recipient)
-	if mail.CodeOf(err) == mail.CodeNotFound {
+	if code := mail.CodeOf(err); code == mail.CodeNotFound || code == mail.CodeForbidden { // or its domain is gone
 		return s.bounce(ctx, d)
 	} else if err != nil {
 		return err

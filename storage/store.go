@@ -56,6 +56,7 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 type Options struct {
 	Path      string // of podmail.db; its folder must exist
 	Exclusive bool   // refuse to open if another process has it open exclusively: one server per file
+	AsItIs    bool   // refuse to open instead of migrating: beside a server of another release
 	Log       *slog.Logger
 	// CommitFault, if set, is asked before every commit; its error makes the commit fail. For tests of disk errors.
 	CommitFault func() error
@@ -83,6 +84,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	so := sqlite.Options{Path: o.Path, Log: o.Log, CommitFault: o.CommitFault}
+	so.AsItIs = o.AsItIs
 	if err := sqlite.Migrate(ctx, so, migrations); err != nil {
 		return nil, errors.Join(err, s.unlock())
 	}

@@ -26,7 +26,7 @@ func TestMailComesInForExistingInboxesOnly(t *testing.T) {
 	}
 	p.ask("MAIL FROM:<>", "250 ")
 	p.ask("RCPT TO:<nobody@podmail.test>", "550 5.1.1 ")
-	p.ask("RCPT TO:<someone@elsewhere.example>", "550 5.1.1 ")
+	p.ask("RCPT TO:<someone@elsewhere.example>", "550 5.7.1 ")
 	p.ask("RCPT TO:<Alice+tag@PODMAIL.test>", "250 ")
 	p.ask("RCPT TO:<bob@podmail.test>", "250 ")
 	p.ask("RCPT TO:<alice@podmail.test>", "250 ")

@@ -19,8 +19,9 @@ import (
 // Options is how a file is opened.
 type Options struct {
 	Path    string
-	Readers int // connections for reading; default 8
-	Queue   int // writes that may wait before further ones are refused; default 1024
+	Readers int  // connections for reading; default 8
+	Queue   int  // writes that may wait before further ones are refused; default 1024
+	AsItIs  bool // Migrate refuses a file that it would have to change
 	Log     *slog.Logger
 	// CommitFault, if set, is asked before every commit; its error makes the commit fail. For tests of disk errors.
 	CommitFault func() error

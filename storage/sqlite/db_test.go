@@ -232,7 +232,15 @@ func TestMigrationsCopyFirstAndRefuseNewerFiles(t *testing.T) {
 	if err := Migrate(ctx, o, migrations); err != nil {
 		t.Fatal(err)
 	}
+	asItIs := o
+	asItIs.AsItIs = true
+	if err := Migrate(ctx, asItIs, migrations); err != nil {
+		t.Errorf("a file that needs no migration: %v", err)
+	}
 	two := fstest.MapFS{"0001_items.sql": migrations["0001_items.sql"], "0002_more.sql": {Data: []byte(`ALTER TABLE items ADD COLUMN more TEXT;`)}}
+	if err := Migrate(ctx, asItIs, two); !errors.Is(err, ErrOlder) {
+		t.Errorf("a file that must stay as it is got %v, want ErrOlder", err)
+	}
 	if err := Migrate(ctx, o, two); err != nil {
 		t.Fatal(err)
 	}

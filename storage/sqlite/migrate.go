@@ -15,6 +15,9 @@ import (
 // ErrNewer is returned for a file that a newer release has migrated.
 var ErrNewer = errors.New("the file was written by a newer release")
 
+// ErrOlder is returned for a file that would have to be migrated and must not be.
+var ErrOlder = errors.New("the file was written by an older release")
+
 // Migrate brings the file at o.Path up to the newest of the numbered migrations (0001_name.sql, …): forward only, each
 // in one transaction. Before the first one touches a file that holds data it leaves a consistent copy beside it,
 // named after the version that the copy has.
@@ -39,6 +42,8 @@ func Migrate(ctx context.Context, o Options, migrations fs.FS) error {
 		return nil
 	case have > want:
 		return fmt.Errorf("%s has version %d, this release knows %d: %w; run the newer release", o.Path, have, want, ErrNewer)
+	case o.AsItIs:
+		return fmt.Errorf("%s has version %d, this release works with %d: %w; restart the server with this release first", o.Path, have, want, ErrOlder)
 	case have > 0:
 		if err := c.copyTo(fmt.Sprintf("%s.v%d", o.Path, have)); err != nil {
 			return fmt.Errorf("copy %s before migrating: %w", o.Path, err)
