@@ -93,3 +93,17 @@ func SplitAddress(addr string) (local, domain string, ok bool) {
 	}
 	return addr[:i], addr[i+1:], true
 }
+
+// ValidDomain checks the letter-digit-hyphen form of a domain in lower case (RFC 5321 4.1.2, RFC 1035 2.3.4).
+func ValidDomain(d string) bool {
+	if len(d) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(d, ".") {
+		other := func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-') }
+		if len(label) < 1 || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.IndexFunc(label, other) >= 0 {
+			return false
+		}
+	}
+	return true
+}

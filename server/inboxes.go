@@ -102,7 +102,7 @@ func (s *Server) checkNewInbox(n *NewInbox) error {
 	if n.Username != "" && !validUsername(n.Username) {
 		return mail.Invalid("username", "has 1 to 64 characters of a-z 0-9 . _ - and neither begins nor ends with a dot, nor has two in a row")
 	}
-	if !validDomain(n.Domain) {
+	if !mail.ValidDomain(n.Domain) {
 		return mail.Invalid("domain", "is no domain name")
 	}
 	if n.ClientID != "" && !validClientID(n.ClientID) {
@@ -121,20 +121,6 @@ func validUsername(u string) bool {
 		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
 	}
 	return len(u) <= 64 && strings.IndexFunc(u, other) < 0 && u[0] != '.' && u[len(u)-1] != '.' && !strings.Contains(u, "..")
-}
-
-// validDomain checks the letter-digit-hyphen form of a domain (RFC 5321 4.1.2, RFC 1035 2.3.4).
-func validDomain(d string) bool {
-	if len(d) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(d, ".") {
-		other := func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-') }
-		if len(label) < 1 || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.IndexFunc(label, other) >= 0 {
-			return false
-		}
-	}
-	return true
 }
 
 func checkDisplayName(name string) error {

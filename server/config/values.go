@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"podmail/mail"
 )
 
 var errNotAllowed = errors.New("not allowed here")
@@ -17,14 +19,8 @@ type Domain string
 // UnmarshalText takes letters, digits and hyphens in labels (RFC 1035 2.3.1); other scripts in their ASCII form.
 func (d *Domain) UnmarshalText(text []byte) error {
 	name := strings.ToLower(string(text))
-	if len(name) > 253 {
+	if !mail.ValidDomain(name) {
 		return errNotAllowed
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		other := func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-') }
-		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label || strings.IndexFunc(label, other) >= 0 {
-			return errNotAllowed
-		}
 	}
 	*d = Domain(name)
 	return nil
