@@ -5,6 +5,12 @@
 // measures, stops it, and then does the same with a Postfix and a Dovecot of its own, so that the two never share the
 // machine. What it starts it stops, and what it made it removes.
 //
+//	go run ./bench                       everything; some five minutes
+//	go run ./bench -quick -peer=false    a look at Podmail alone; some thirty seconds
+//	go run ./bench -only smtp,store -peer=false -profile /tmp/p    where the time goes
+//	go run ./bench -quiet 1m -json FILE  figures to keep, from a machine that others use too
+//	go run ./bench -list 1000000 -inboxes 1000000 -timeout 2h      in a large file
+//
 // One file per measurement (measure_….go) over three small clients (smtp.go, imap.go, api.go); what must be reached
 // stands in budgets.go. The clients do as little as the protocols allow: on a small machine whatever they use is
 // taken from the server that is measured.
@@ -88,6 +94,9 @@ func measureAll(ctx context.Context, o options) error {
 	}
 	var failed []error
 	for i, start := range starts {
+		if ctx.Err() != nil {
+			break // one side has said so
+		}
 		failed = append(failed, b.measureSide(start, fmt.Sprintf("%s/%d", dir, i)))
 	}
 	b.results.print(os.Stdout)
