@@ -79,8 +79,29 @@ func prune(n *html.Node, budget *int) (pruned bool) {
 	return pruned
 }
 
-// isDivider tells whether all that follows an element is the original: Outlook does not wrap it.
+// isDivider tells whether all that follows an element is the original: Outlook does not wrap it. The mark may stand at
+// the beginning of a wrapper of its own.
 func isDivider(n *html.Node) bool {
+	for range maxWrappers {
+		if isDividerMark(n) {
+			return true
+		}
+		first := n.FirstChild
+		for first != nil && first.Type == html.TextNode && strings.TrimSpace(first.Data) == "" {
+			first = first.NextSibling
+		}
+		if n.Data != "div" || first == nil || first.Type != html.ElementNode {
+			return false
+		}
+		n = first
+	}
+	return false
+}
+
+// maxWrappers is how deep a divider's mark is looked for.
+const maxWrappers = 3
+
+func isDividerMark(n *html.Node) bool {
 	id := attr(n, "id")
 	if id == "appendonsend" || id == "divRplyFwdMsg" || strings.HasSuffix(id, "_divRplyFwdMsg") {
 		return true

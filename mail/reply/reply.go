@@ -34,6 +34,7 @@ func Text(s string) string {
 
 // cut finds where quoted history begins that goes on to the end.
 func cut(lines []string) int {
+	inline := lastInline(lines)
 	for i, line := range lines {
 		switch {
 		case mayBegin(line, "-_bB") && original.MatchString(line):
@@ -42,7 +43,7 @@ func cut(lines []string) int {
 			return i
 		case outlookBlock(lines[i:]):
 			return i
-		case isAttribution(lines, i) && quotedOnly(lines[i+1:]):
+		case inline <= i && isAttribution(lines, i):
 			return i
 		}
 	}
@@ -85,22 +86,22 @@ func isAttribution(lines []string, i int) bool {
 	return false
 }
 
-// quotedOnly tells whether what follows an attribution is the quoted original to the end: no answers stand between the
-// quotes. An original that is not marked by ">" counts too.
-func quotedOnly(lines []string) bool {
-	quoted, answers := 0, 0
-	for _, l := range lines {
-		t := strings.TrimSpace(l)
+// lastInline is the last quoted line that has an answer somewhere below it, or -1. What follows an attribution is the
+// original to the end if that line stands above it. An original that is not marked by ">" has none.
+func lastInline(lines []string) int {
+	answered := false
+	for i := len(lines) - 1; i >= 0; i-- {
+		t := strings.TrimSpace(lines[i])
 		switch {
 		case strings.HasPrefix(t, ">"):
-			quoted++
-		case t != "":
-			if quoted > 0 {
-				answers++
+			if answered {
+				return i
 			}
+		case t != "":
+			answered = true
 		}
 	}
-	return quoted == 0 || answers == 0
+	return -1
 }
 
 // dropQuotes removes quoted lines, and attributions above them, from what is kept.
