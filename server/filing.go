@@ -79,7 +79,7 @@ func (f *filing) findThread(tx storage.Tx) (thread, waiting int64, err error) {
 		}
 	}
 	if id := f.message.Envelope.MessageID; id != "" {
-		waiting, err = tx.FindThreadOfReferences([]string{id})
+		waiting, err = tx.FindThreadAwaiting(id)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return 0, 0, err
 		}

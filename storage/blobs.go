@@ -15,13 +15,14 @@ const ChunkSize = 256 << 10
 
 var (
 	findBlobByHash = tables.Compile(`SELECT b.id FROM blobs b WHERE b.hash = ?1 AND {scope b}`)
-	insertBlob     = tables.Compile(`INSERT INTO blobs (pod_id, hash, size, created_at) VALUES ({pod}, ?1, ?2, ?3)`)
+	insertBlob     = tables.Compile(`INSERT INTO blobs (pod_id, hash, size, created_at, bytes) VALUES ({pod}, ?1, ?2, ?3, ?4)`)
 	insertChunk    = tables.Compile(`INSERT INTO blob_chunks (pod_id, blob_id, seq, bytes) VALUES ({pod}, ?1, ?2, ?3)`)
 	linkBlob       = tables.Compile(`UPDATE blobs SET hash = ?2, size = ?3 WHERE id = ?1 AND {scope blobs}`)
-	findChunk      = tables.Compile(`SELECT c.bytes FROM blob_chunks c WHERE c.blob_id = ?1 AND c.seq = ?2 AND {scope c}`)
-	blobInUse      = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m INDEXED BY messages_by_blob WHERE m.blob_id = ?1 AND {scope m} LIMIT 1)`)
-	deleteChunks   = tables.Compile(`DELETE FROM blob_chunks WHERE blob_id = ?1 AND seq >= ?2 AND {scope blob_chunks}`)
-	deleteBlob     = tables.Compile(`DELETE FROM blobs WHERE id = ?1 AND {scope blobs}`)
+	findChunk      = tables.Compile(`SELECT coalesce(b.bytes, c.bytes) FROM blobs b LEFT JOIN blob_chunks c ON c.pod_id = b.pod_id AND c.blob_id = b.id AND c.seq = ?2 AND {scope c}
+		WHERE b.id = ?1 AND {scope b}`)
+	blobInUse    = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m INDEXED BY messages_by_blob WHERE m.blob_id = ?1 AND {scope m} LIMIT 1)`)
+	deleteChunks = tables.Compile(`DELETE FROM blob_chunks WHERE blob_id = ?1 AND seq >= ?2 AND {scope blob_chunks}`)
+	deleteBlob   = tables.Compile(`DELETE FROM blobs WHERE id = ?1 AND {scope blobs}`)
 )
 
 // FindBlob finds the blob of the handle's pod that has this content. ErrNotFound if there is none.
@@ -32,17 +33,13 @@ func (tx Tx) FindBlob(hash []byte) (id int64, err error) {
 
 // InsertBlob stores content that fits one chunk. ErrTaken if the pod has it already.
 func (tx Tx) InsertBlob(hash, content []byte, now time.Time) (id int64, err error) {
-	id, err = tx.tx.Insert(insertBlob, hash, len(content), now)
-	if err != nil {
-		return 0, translate(err)
-	}
-	_, err = tx.tx.Exec(insertChunk, id, 0, content)
-	return id, err
+	id, err = tx.tx.Insert(insertBlob, hash, len(content), now, content)
+	return id, translate(err)
 }
 
 // InsertStagedBlob begins a blob that comes in chunks. Until LinkBlob it belongs to nothing and is swept.
 func (tx Tx) InsertStagedBlob(now time.Time) (int64, error) {
-	return tx.tx.Insert(insertBlob, nil, 0, now)
+	return tx.tx.Insert(insertBlob, nil, 0, now, nil)
 }
 
 // InsertChunk adds a chunk to a staged blob. Every chunk but the last has ChunkSize bytes.

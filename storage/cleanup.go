@@ -5,12 +5,10 @@ import (
 )
 
 var (
-	listSome   = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.inbox_id = {inbox} AND {scope m} LIMIT ?`)
-	cleanSteps = []*sqlite.Statement{
+	listSome        = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.inbox_id = {inbox} AND {scope m} LIMIT ?`)
+	listSomeThreads = tables.Compile(`SELECT t.id FROM threads t WHERE t.inbox_id = {inbox} AND {scope t} LIMIT ?`)
+	cleanSteps      = []*sqlite.Statement{
 		tables.Compile(`DELETE FROM message_labels WHERE (pod_id, inbox_id, label, timestamp, message_id) IN (SELECT l.pod_id, l.inbox_id, l.label, l.timestamp, l.message_id FROM message_labels l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope message_labels}`),
-		tables.Compile(`DELETE FROM thread_labels WHERE (pod_id, inbox_id, thread_id, label) IN (SELECT l.pod_id, l.inbox_id, l.thread_id, l.label FROM thread_labels l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope thread_labels}`),
-		tables.Compile(`DELETE FROM thread_references WHERE (pod_id, inbox_id, message_id) IN (SELECT r.pod_id, r.inbox_id, r.message_id FROM thread_references r WHERE r.inbox_id = {inbox} AND {scope r} LIMIT ?) AND {scope thread_references}`),
-		tables.Compile(`DELETE FROM threads WHERE id IN (SELECT t.id FROM threads t WHERE t.inbox_id = {inbox} AND {scope t} LIMIT ?) AND {scope threads}`),
 		tables.Compile(`DELETE FROM events WHERE id IN (SELECT e.id FROM events e WHERE e.inbox_id = {inbox} AND {scope e} LIMIT ?) AND {scope events}`),
 		tables.Compile(`DELETE FROM expunges WHERE (pod_id, mailbox_id, modseq, uid) IN (SELECT e.pod_id, e.mailbox_id, e.modseq, e.uid FROM expunges e JOIN mailboxes b ON b.id = e.mailbox_id AND {scope b} WHERE b.inbox_id = {inbox} AND {scope e} LIMIT ?) AND {scope expunges}`),
 		tables.Compile(`DELETE FROM mailboxes WHERE id IN (SELECT b.id FROM mailboxes b WHERE b.inbox_id = {inbox} AND {scope b} LIMIT ?) AND {scope mailboxes}`),
@@ -31,6 +29,18 @@ func (tx Tx) CleanInbox(limit int) (done bool, err error) {
 		}
 	}
 	if len(messages) > 0 {
+		return false, nil
+	}
+	threads, err := all(tx, listSomeThreads, scanID, limit)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range threads {
+		if err := tx.DeleteThread(t); err != nil {
+			return false, err
+		}
+	}
+	if len(threads) > 0 {
 		return false, nil
 	}
 	for _, step := range cleanSteps {

@@ -43,14 +43,14 @@ func compileFetches() map[FetchWant]*sqlite.Statement {
 		for _, c := range []struct {
 			want bool
 			sql  string
-		}{{w.Envelope, `m.envelope`}, {w.Structure, `m.structure`}, {w.Raw, `m.blob_id`}, {w.Raw, `m.trace`}, {w.Raw, `c.bytes`}} {
+		}{{w.Envelope, `m.envelope`}, {w.Structure, `m.structure`}, {w.Raw, `m.blob_id`}, {w.Raw, `m.trace`}, {w.Raw, `b.bytes`}} {
 			if !c.want {
 				c.sql = `NULL`
 			}
 			columns += ", " + c.sql
 		}
 		if w.Raw {
-			from += `JOIN blob_chunks c ON c.pod_id = m.pod_id AND c.blob_id = m.blob_id AND c.seq = 0 AND {scope c} `
+			from += `JOIN blobs b ON b.id = m.blob_id AND {scope b} `
 		}
 		out[w] = tables.Compile(`SELECT ` + columns + from + `WHERE m.mailbox_id = ?1 AND m.uid BETWEEN ?2 AND ?3 AND {scope m} ORDER BY m.uid`)
 	}

@@ -10,7 +10,8 @@ var (
 		WHERE m.inbox_id = {inbox} AND {scope m} ORDER BY j.key LIMIT 1`)
 	findThreadOfReferences = tables.Compile(`SELECT r.thread_id FROM json_each(?) j CROSS JOIN thread_references r ON r.message_id = j.value
 		WHERE r.inbox_id = {inbox} AND {scope r} ORDER BY j.key LIMIT 1`)
-	insertReference = tables.Compile(`INSERT INTO thread_references (pod_id, inbox_id, message_id, thread_id)
+	findThreadAwaiting = tables.Compile(`SELECT r.thread_id FROM thread_references r WHERE r.message_id = ? AND r.inbox_id = {inbox} AND {scope r}`)
+	insertReference    = tables.Compile(`INSERT INTO thread_references (pod_id, inbox_id, message_id, thread_id)
 		SELECT {pod}, {inbox}, j.value, ?2 FROM json_each(?1) j WHERE NOT EXISTS
 		(SELECT 1 FROM messages m WHERE m.inbox_id = {inbox} AND m.message_id = j.value AND {scope m}) ON CONFLICT DO NOTHING`)
 	deleteReference  = tables.Compile(`DELETE FROM thread_references WHERE inbox_id = {inbox} AND message_id = ? AND {scope thread_references}`)
@@ -35,6 +36,12 @@ func (tx Tx) FindThreadOfReferences(ids []string) (thread int64, err error) {
 		return 0, err
 	}
 	err = tx.one(findThreadOfReferences, []any{string(list)}, &thread)
+	return thread, err
+}
+
+// FindThreadAwaiting finds the thread that waits for a message id.
+func (tx Tx) FindThreadAwaiting(messageID string) (thread int64, err error) {
+	err = tx.one(findThreadAwaiting, []any{messageID}, &thread)
 	return thread, err
 }
 

@@ -1,5 +1,6 @@
 -- Times are unix microseconds, UTC. public_id is the id that callers see. Foreign keys are composite, so that no row
--- can point into another pod. Ids of pods, inboxes and mailboxes are never given out twice: open sessions hold them.
+-- can point into another pod. In their keys an id that only grows stands before inbox_id: the rows of a pod that come
+-- together then lie together, whatever inbox they belong to, and a commit writes fewer pages. Ids of pods, inboxes and mailboxes are never given out twice: open sessions hold them.
 
 CREATE TABLE organization (
   id           INTEGER PRIMARY KEY CHECK (id = 1),
@@ -90,6 +91,7 @@ CREATE TABLE blobs (
   hash       BLOB,             -- SHA-256 of the content; NULL while it is staged
   size       INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
+  bytes      BLOB,             -- the content if it fits one chunk; NULL: it stands in blob_chunks
   UNIQUE (pod_id, id)
 );
 CREATE UNIQUE INDEX blobs_by_hash ON blobs (pod_id, hash) WHERE hash IS NOT NULL;
@@ -127,7 +129,7 @@ CREATE TABLE threads (
   size            INTEGER NOT NULL,
   created_at      INTEGER NOT NULL,
   updated_at      INTEGER NOT NULL,
-  UNIQUE (pod_id, inbox_id, id),
+  UNIQUE (pod_id, id, inbox_id),
   FOREIGN KEY (pod_id, inbox_id) REFERENCES inboxes (pod_id, id)
 );
 CREATE INDEX threads_of_inbox_by_time ON threads (pod_id, inbox_id, timestamp, id);
@@ -139,8 +141,8 @@ CREATE TABLE thread_labels (
   inbox_id  INTEGER NOT NULL,
   label     TEXT NOT NULL,
   thread_id INTEGER NOT NULL,
-  PRIMARY KEY (pod_id, inbox_id, thread_id, label),
-  FOREIGN KEY (pod_id, inbox_id, thread_id) REFERENCES threads (pod_id, inbox_id, id)
+  PRIMARY KEY (pod_id, thread_id, inbox_id, label),
+  FOREIGN KEY (pod_id, thread_id, inbox_id) REFERENCES threads (pod_id, id, inbox_id)
 ) WITHOUT ROWID;
 -- Led by the label, so that it serves the organization, a pod and an inbox alike.
 CREATE INDEX thread_labels_by_label ON thread_labels (label, pod_id, inbox_id, thread_id);
@@ -152,9 +154,9 @@ CREATE TABLE thread_references (
   message_id TEXT NOT NULL,
   thread_id  INTEGER NOT NULL,
   PRIMARY KEY (pod_id, inbox_id, message_id),
-  FOREIGN KEY (pod_id, inbox_id, thread_id) REFERENCES threads (pod_id, inbox_id, id)
+  FOREIGN KEY (pod_id, thread_id, inbox_id) REFERENCES threads (pod_id, id, inbox_id)
 ) WITHOUT ROWID;
-CREATE INDEX thread_references_by_thread ON thread_references (pod_id, inbox_id, thread_id);
+CREATE INDEX thread_references_by_thread ON thread_references (pod_id, thread_id, inbox_id);
 
 CREATE TABLE messages (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -181,16 +183,16 @@ CREATE TABLE messages (
   trace_id      TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL,
-  UNIQUE (pod_id, inbox_id, id),
+  UNIQUE (pod_id, id, inbox_id),
   UNIQUE (pod_id, inbox_id, message_id),
   UNIQUE (pod_id, mailbox_id, uid),
   FOREIGN KEY (pod_id, inbox_id) REFERENCES inboxes (pod_id, id),
-  FOREIGN KEY (pod_id, inbox_id, thread_id) REFERENCES threads (pod_id, inbox_id, id),
+  FOREIGN KEY (pod_id, thread_id, inbox_id) REFERENCES threads (pod_id, id, inbox_id),
   FOREIGN KEY (pod_id, inbox_id, mailbox_id) REFERENCES mailboxes (pod_id, inbox_id, id),
   FOREIGN KEY (pod_id, blob_id) REFERENCES blobs (pod_id, id)
 );
 CREATE INDEX messages_by_time ON messages (pod_id, inbox_id, timestamp, id);
-CREATE INDEX messages_by_thread ON messages (pod_id, inbox_id, thread_id, timestamp, id);
+CREATE INDEX messages_by_thread ON messages (pod_id, thread_id, inbox_id, timestamp, id);
 CREATE INDEX messages_by_modseq ON messages (pod_id, mailbox_id, modseq);
 CREATE INDEX messages_by_blob ON messages (pod_id, blob_id);
 
@@ -230,10 +232,10 @@ CREATE TABLE deliveries (
   trace_id        TEXT NOT NULL,
   created_at      INTEGER NOT NULL,
   updated_at      INTEGER NOT NULL,
-  FOREIGN KEY (pod_id, inbox_id, message_id) REFERENCES messages (pod_id, inbox_id, id)
+  FOREIGN KEY (pod_id, message_id, inbox_id) REFERENCES messages (pod_id, id, inbox_id)
 );
 CREATE INDEX deliveries_due ON deliveries (courier, next_attempt_at) WHERE state = 'queued';
-CREATE INDEX deliveries_by_message ON deliveries (pod_id, inbox_id, message_id);
+CREATE INDEX deliveries_by_message ON deliveries (pod_id, message_id, inbox_id);
 
 CREATE TABLE events (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -254,7 +256,7 @@ CREATE TABLE search_pending (
   message_id INTEGER PRIMARY KEY,
   pod_id     INTEGER NOT NULL,
   inbox_id   INTEGER NOT NULL,
-  FOREIGN KEY (pod_id, inbox_id, message_id) REFERENCES messages (pod_id, inbox_id, id)
+  FOREIGN KEY (pod_id, message_id, inbox_id) REFERENCES messages (pod_id, id, inbox_id)
 );
 -- The column scope holds the words p<pod> and i<inbox>, so that a search touches no other tenant's postings.
 CREATE VIRTUAL TABLE search USING fts5 (

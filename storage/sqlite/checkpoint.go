@@ -7,8 +7,8 @@ import (
 
 const (
 	checkpointEvery = 250 * time.Millisecond
-	checkpointAt    = 8 << 20   // bytes of WAL from which copying back begins
-	restartAt       = 128 << 20 // bytes of WAL from which the writer is asked to start it over
+	checkpointAt    = 4 << 20  // bytes of WAL from which copying back begins
+	restartAt       = 16 << 20 // bytes of WAL from which the writer is asked to start it over
 )
 
 // checkpoints copies the WAL back into the file beside the writer, which never waits for it: PASSIVE takes no lock
