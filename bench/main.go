@@ -137,6 +137,7 @@ func (b *bench) measureSide(start func(context.Context, string) (*side, error), 
 		if len(b.only) > 0 && !slices.Contains(b.only, m.name) {
 			continue
 		}
+		s.rest(b.ctx)
 		b.waitForQuiet()
 		b.say("%s: %s", s.name, m.name)
 		others := s.watchOthers()

@@ -49,14 +49,14 @@ func (s *side) accounts(ctx context.Context, prefix string, n int) ([]account, e
 	return all, nil
 }
 
-// deliver brings n messages to an inbox by the quickest way in, and returns when all are there.
+// deliver brings n messages to an inbox by the quickest way in, and returns when all are there and the server rests.
 func (s *side) deliver(ctx context.Context, m *messages, to account, n int) error {
 	const sessions = 8
 	before, err := s.count(to)
 	if err != nil {
 		return err
 	}
-	work, ctx := errgroup.WithContext(ctx)
+	work, group := errgroup.WithContext(ctx)
 	for i := range sessions {
 		work.Go(func() error {
 			c, err := dialSMTP(s.fill, s.fillLMTP)
@@ -65,8 +65,8 @@ func (s *side) deliver(ctx context.Context, m *messages, to account, n int) erro
 			}
 			defer c.quit()
 			for range share(n, sessions, i) {
-				if ctx.Err() != nil {
-					return ctx.Err()
+				if group.Err() != nil {
+					return group.Err()
 				}
 				header, body := m.make(to.address)
 				if _, err := c.send(sender, to.address, header, body); err != nil {
@@ -80,6 +80,7 @@ func (s *side) deliver(ctx context.Context, m *messages, to account, n int) erro
 		return fmt.Errorf("filling %s: %w", to.address, err)
 	}
 	_, err = s.settle([]account{to}, before+n, time.Minute)
+	s.rest(ctx)
 	return err
 }
 

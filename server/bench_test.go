@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"podmail/mail"
 	"podmail/server"
 	"podmail/server/servertest"
 )
@@ -27,4 +28,29 @@ func BenchmarkDeliver(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkStoreLabels is IMAP's STORE of one flag of one message, without the socket.
+func BenchmarkStoreLabels(b *testing.B) {
+	ctx := context.Background()
+	w := servertest.New(b)
+	alice := w.Inbox(b, w.Org, "alice")
+	const messages = 200
+	for range messages {
+		w.Deliver(b, "alice@podmail.test", "From: Sender <s@example.org>\r\nTo: alice@podmail.test\r\nSubject: hello there\r\n\r\nHello\r\n")
+	}
+	inbox, err := w.Server.SelectMailbox(ctx, alice, "INBOX")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		uid, change := inbox.UIDs[i%messages], mail.LabelChange{Add: []string{mail.LabelStarred}}
+		if i/messages%2 == 1 {
+			change = mail.LabelChange{Remove: []string{mail.LabelStarred}}
+		}
+		if _, err := w.Server.StoreLabels(ctx, alice, inbox.Mailbox.ID, []mail.UIDRange{{First: uid, Last: uid}}, change); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
