@@ -11,7 +11,6 @@ import (
 var (
 	// "On <date>, <someone> wrote:" and its like in other languages, on one line.
 	attribution = regexp.MustCompile(`(?i)^\s*(>?\s*)?((on|am|le|el|il|em|op|den|w dniu)\s.{4,300}\s(wrote|schrieb.{0,120}|a écrit|escribió|ha scritto|escreveu|schreef.{0,120}|skrev.{0,120}|napisał.{0,20})\s*:?|.{1,120}\s+wrote:)\s*$`)
-	onStart     = regexp.MustCompile(`(?i)^\s*(on|am|le|el|il|em|op|den|w dniu)\s`)
 	original    = regexp.MustCompile(`(?i)^\s*[-_]{2,}\s*(original message|original appointment|forwarded message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale)\s*[-_]{2,}\s*$|^\s*begin forwarded message:\s*$`)
 	outlookFrom = regexp.MustCompile(`(?i)^\s*\*?(from|von|de|da|från|van)\s?:\*?\s+\S`)
 	outlookSent = regexp.MustCompile(`(?i)^\s*\*?(sent|date|gesendet|datum|envoyé|enviado|inviato|skickat|verzonden|to|an|à|para|subject|betreff|objet|asunto)\s?:\*?\s`)
@@ -37,7 +36,7 @@ func cut(lines []string) int {
 	inline := lastInline(lines)
 	for i, line := range lines {
 		switch {
-		case mayBegin(line, "-_bB") && original.MatchString(line):
+		case (mayBegin(line, "-_") || beginsWith(line, "begin ")) && original.MatchString(line):
 			return i
 		case mayBegin(line, "_") && underscores.MatchString(line) && i+1 < len(lines) && outlookBlock(lines[i+1:]):
 			return i
@@ -56,6 +55,12 @@ func mayBegin(line, first string) bool {
 	return line != "" && strings.IndexByte(first, line[0]) >= 0
 }
 
+// beginsWith tells whether a line begins with a prefix in whatever case.
+func beginsWith(line, prefix string) bool {
+	line = strings.TrimLeft(line, " \t")
+	return len(line) >= len(prefix) && strings.EqualFold(line[:len(prefix)], prefix)
+}
+
 // outlookBlock tells whether lines begin with the header block that Outlook puts above the original.
 func outlookBlock(lines []string) bool {
 	if len(lines) == 0 || len(lines[0]) > 300 || !mayBegin(lines[0], "*fFvVdD") || strings.IndexByte(lines[0], ':') < 0 || !outlookFrom.MatchString(lines[0]) {
@@ -72,7 +77,7 @@ func outlookBlock(lines []string) bool {
 
 // isAttribution tells whether line i begins an attribution, which may be wrapped over three lines.
 func isAttribution(lines []string, i int) bool {
-	starts := mayBegin(lines[i], ">oOaAlLeEiIdDwW") && onStart.MatchString(strings.TrimLeft(lines[i], "> "))
+	starts := startsAttribution(lines[i])
 	if !starts && !strings.HasSuffix(strings.TrimRight(lines[i], " \t"), "wrote:") {
 		return false
 	}
@@ -82,6 +87,21 @@ func isAttribution(lines []string, i int) bool {
 		if attribution.MatchString(joined) {
 			return n == 0 || starts
 		}
+	}
+	return false
+}
+
+// startsAttribution tells whether a line's first word is one that the attributions we know begin with. It is asked of
+// every line, so it is no regular expression.
+func startsAttribution(line string) bool {
+	line = strings.TrimLeft(line, "> \t")
+	end := strings.IndexAny(line, " \t")
+	if end < 0 || end > len("den") {
+		return false
+	}
+	switch strings.ToLower(line[:end]) {
+	case "on", "am", "le", "el", "il", "em", "op", "den", "w":
+		return true
 	}
 	return false
 }
@@ -125,7 +145,7 @@ func dropQuotes(lines []string, _ bool) (kept []string) {
 // dropSignature removes what follows the signature mark (RFC 3676 4.3), and a phone's boast at the end.
 func dropSignature(lines []string) []string {
 	for i, l := range lines {
-		if l == "-- " || l == "--" || mayBegin(l, "sSgGvVeE") && len(l) < 200 && sentFrom.MatchString(l) && blank(lines[i+1:]) {
+		if l == "-- " || l == "--" || mayBegin(l, "sSgGvVeE") && len(l) < 200 && blank(lines[i+1:]) && sentFrom.MatchString(l) {
 			if !blank(lines[:i]) {
 				return lines[:i]
 			}
