@@ -52,7 +52,7 @@ func TestDeletedThingsLeaveNothingBehind(t *testing.T) {
 	if _, err := s.Send(ctx, ig, server.SendRequest{To: []string{"far@example.net"}, Text: str("queued")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.IndexPending(ctx); err != nil {
+	if _, err := s.IndexMessages(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DeletePod(ctx, s.Operator(), pod.PodID); mail.CodeOf(err) != mail.CodeForbidden || !strings.Contains(err.Error(), "1 inbox and 0 domains") {
@@ -99,7 +99,7 @@ func checkNoRows(t *testing.T, path string, pod int64) {
 	}
 	defer db.Close()
 	for _, table := range []string{"pods", "inboxes", "mailboxes", "messages", "message_labels", "threads", "thread_labels", "thread_references", "blobs", "blob_chunks",
-		"events", "deliveries", "expunges", "search_pending", "api_keys"} {
+		"events", "deliveries", "expunges", "api_keys"} {
 		column := "pod_id"
 		if table == "pods" {
 			column = "id"

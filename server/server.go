@@ -69,7 +69,7 @@ func (s *Server) MaxMessageSize() int64 { return s.maxMessageSize }
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
-	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexPending) })
+	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexMessages) })
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()

@@ -20,12 +20,12 @@ const (
 	maxWait    = 40 // quiet times, after which a batch is due however busy it is
 )
 
-// IndexPending adds messages that the full-text index does not have yet. What waits stands in a table, so a crash
-// loses nothing. It is a step of Run.
-func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
+// IndexMessages adds messages that the full-text index does not have yet. Up to where it has them is known in the same
+// transaction, so a crash loses nothing. It is a step of Run.
+func (s *Server) IndexMessages(ctx context.Context) (more bool, err error) {
 	var jobs []storage.Job
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
-		jobs, err = tx.ListPending(indexBatch)
+		jobs, err = tx.ListUnindexed(indexBatch)
 		return err
 	})
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Server) IndexPending(ctx context.Context) (more bool, err error) {
 				return err
 			}
 		}
-		return nil
+		return sys.SetIndexed(jobs[len(jobs)-1].ID)
 	})
 	return len(jobs) == indexBatch, err
 }

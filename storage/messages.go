@@ -113,7 +113,7 @@ func labelsJSON(labels []string) string {
 	return string(b)
 }
 
-// InsertMessage stores n in the handle's inbox, with its labels, and marks it for the search index. Thread, Mailbox,
+// InsertMessage stores n in the handle's inbox, with its labels. Thread, Mailbox,
 // UID, ModSeq and Blob are set. ErrTaken if the inbox has its message id.
 func (tx Tx) InsertMessage(n *NewMessage) error {
 	labels := labelsJSON(n.Labels)
@@ -123,11 +123,7 @@ func (tx Tx) InsertMessage(n *NewMessage) error {
 		return translate(err)
 	}
 	n.ID, n.Pod, n.Inbox, n.UpdatedAt = id, tx.Scope().Pod, tx.Scope().Inbox, n.CreatedAt
-	if err := tx.eachLabel(insertLabel, n.Labels, n.Timestamp, id); err != nil {
-		return err
-	}
-	_, err = tx.tx.Exec(insertPending, id)
-	return err
+	return tx.eachLabel(insertLabel, n.Labels, n.Timestamp, id)
 }
 
 // CopyMessage stores a copy of a message under another message id in a mailbox of the same inbox.
@@ -138,11 +134,7 @@ func (tx Tx) CopyMessage(from int64, to *mail.Message) error {
 		return translate(err)
 	}
 	to.ID = id
-	if err := tx.eachLabel(insertLabel, to.Labels, to.Timestamp, id); err != nil {
-		return err
-	}
-	_, err = tx.tx.Exec(insertPending, id)
-	return err
+	return tx.eachLabel(insertLabel, to.Labels, to.Timestamp, id)
 }
 
 // UpdateMessage writes what can change about a message: labels, mailbox, UID and modseq. added and removed are the
@@ -177,7 +169,7 @@ func (tx Tx) DeleteMessage(m *mail.Message) error {
 	if err := tx.eachLabel(deleteLabel, m.Labels, m.Timestamp, m.ID); err != nil {
 		return err
 	}
-	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deletePending, deleteIndexed, deleteMessage} {
+	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deleteIndexed, deleteMessage} {
 		if _, err := tx.tx.Exec(s, m.ID); err != nil {
 			return translate(err)
 		}

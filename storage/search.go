@@ -10,9 +10,7 @@ import (
 // always asks for them too, so that it reads no other tenant's postings.
 
 var (
-	insertPending = tables.Compile(`INSERT INTO search_pending (message_id, pod_id, inbox_id) VALUES (?1, {pod}, {inbox})`)
-	deletePending = tables.Compile(`DELETE FROM search_pending WHERE message_id = ? AND {scope search_pending}`)
-	insertIndexed = tables.Compile(`INSERT INTO search (rowid, scope, sender, recipients, subject, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`)
+	insertIndexed = tables.Compile(`INSERT INTO search (rowid, scope, sender, recipients, subject, body) SELECT m.id, ?2, ?3, ?4, ?5, ?6 FROM messages m WHERE m.id = ?1 AND {scope m}`)
 	deleteIndexed = tables.Compile(`DELETE FROM search WHERE rowid = ?`)
 )
 
@@ -34,14 +32,8 @@ func scopeWords(s mail.Scope) string {
 	return words
 }
 
-// IndexMessage adds a message of the handle's inbox to the index and takes it off the list of pending ones.
+// IndexMessage adds a message of the handle's inbox to the index, unless it is gone.
 func (tx Tx) IndexMessage(d SearchDocument) error {
-	if _, err := tx.tx.Exec(deletePending, d.Message); err != nil {
-		return err
-	}
-	if _, err := tx.tx.Exec(deleteIndexed, d.Message); err != nil {
-		return err
-	}
 	_, err := tx.tx.Exec(insertIndexed, d.Message, scopeWords(tx.Scope()), d.Sender, d.Recipients, d.Subject, d.Body)
 	return err
 }

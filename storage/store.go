@@ -49,7 +49,6 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"expunges":          {Pod: "pod_id", Inbox: "inbox_id"},
 	"deliveries":        {Pod: "pod_id", Inbox: "inbox_id"},
 	"events":            {Pod: "pod_id", Inbox: "inbox_id"},
-	"search_pending":    {Pod: "pod_id", Inbox: "inbox_id"},
 })
 
 // Options is how the store is opened.

@@ -14,7 +14,8 @@ var (
 	findAPIKeyByHash  = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
 	touchAPIKey       = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
 	listDue           = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = ?1 AND d.next_attempt_at <= ?2 AND {organization} ORDER BY d.next_attempt_at LIMIT ?3`)
-	listPending       = tables.Compile(`SELECT s.pod_id, s.inbox_id, s.message_id FROM search_pending s WHERE {organization} ORDER BY s.message_id LIMIT ?`)
+	listUnindexed     = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
+	setIndexed        = tables.Compile(`UPDATE organization SET indexed = ?`)
 	listStaged        = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
 	listHiddenInboxes = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
 	listHiddenPods    = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
@@ -75,9 +76,15 @@ func (tx SystemTx) ListDue(courier mail.Courier, now time.Time, limit int) ([]Jo
 	return all(tx.Tx, listDue, scanJob, string(courier), now, limit)
 }
 
-// ListPending lists messages that the search index does not have yet.
-func (tx SystemTx) ListPending(limit int) ([]Job, error) {
-	return all(tx.Tx, listPending, scanJob, limit)
+// ListUnindexed lists messages that the search index does not have yet, in the order of their keys.
+func (tx SystemTx) ListUnindexed(limit int) ([]Job, error) {
+	return all(tx.Tx, listUnindexed, scanJob, limit)
+}
+
+// SetIndexed notes that the search index has the messages up to this one.
+func (tx SystemTx) SetIndexed(message int64) error {
+	_, err := tx.tx.Exec(setIndexed, message)
+	return err
 }
 
 // ListStaged lists blobs that were begun before a moment and never linked.

@@ -1,6 +1,7 @@
 -- Times are unix microseconds, UTC. public_id is the id that callers see. Foreign keys are composite, so that no row
 -- can point into another pod. In their keys an id that only grows stands before inbox_id: the rows of a pod that come
--- together then lie together, whatever inbox they belong to, and a commit writes fewer pages. Ids of pods, inboxes and mailboxes are never given out twice: open sessions hold them.
+-- together then lie together, whatever inbox they belong to, and a commit writes fewer pages. Ids that
+-- open sessions, readers and workers hold beyond a transaction are never given out twice (AUTOINCREMENT).
 
 CREATE TABLE organization (
   id           INTEGER PRIMARY KEY CHECK (id = 1),
@@ -8,6 +9,7 @@ CREATE TABLE organization (
   secret       BLOB NOT NULL,    -- signs download links
   uid_validity INTEGER NOT NULL, -- the last one given out
   keyed        INTEGER NOT NULL, -- whether a first API key was ever made
+  indexed      INTEGER NOT NULL DEFAULT 0, -- messages up to this id are in the search index
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL
 );
@@ -86,7 +88,7 @@ CREATE TABLE mailboxes (
 );
 
 CREATE TABLE blobs (
-  id         INTEGER PRIMARY KEY,
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
   pod_id     INTEGER NOT NULL REFERENCES pods (id),
   hash       BLOB,             -- SHA-256 of the content; NULL while it is staged
   size       INTEGER NOT NULL,
@@ -108,7 +110,7 @@ CREATE TABLE blob_chunks (
 );
 
 CREATE TABLE threads (
-  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  id              INTEGER PRIMARY KEY,
   pod_id          INTEGER NOT NULL,
   inbox_id        INTEGER NOT NULL,
   public_id       TEXT NOT NULL UNIQUE,
@@ -251,14 +253,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_inbox ON events (pod_id, inbox_id, id);
 
--- Full-text search. What is not indexed yet stands in search_pending, in the transaction that stored the message.
-CREATE TABLE search_pending (
-  message_id INTEGER PRIMARY KEY,
-  pod_id     INTEGER NOT NULL,
-  inbox_id   INTEGER NOT NULL,
-  FOREIGN KEY (pod_id, message_id, inbox_id) REFERENCES messages (pod_id, id, inbox_id)
-);
--- The column scope holds the words p<pod> and i<inbox>, so that a search touches no other tenant's postings.
+-- Full-text search of the messages up to organization.indexed; later ones are waiting for it. The column scope holds the words p<pod> and i<inbox>, so that a search touches no other tenant's postings.
 CREATE VIRTUAL TABLE search USING fts5 (
   scope, sender, recipients, subject, body,
   content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
