@@ -9,7 +9,7 @@ run: ## the server, with its data in ./data
 	go run . serve
 
 test: tools lint ## everything that must hold
-	go test -race ./...
+	go test -race -pgo=off ./...
 
 bench: ## messages per second and latencies, against the budgets
 	go run ./bench

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "podmail")
-	build := exec.Command("go", "build", "-race", "-o", binary, "podmail")
+	build := exec.Command("go", "build", "-race", "-pgo=off", "-o", binary, "podmail")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "go build:", err)
