@@ -3,6 +3,7 @@ package mail
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code is the kind of a failure. Each door has one table from Code to its own answers.
@@ -86,7 +87,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 // Invalid makes an *Error about one field of a request.
 func Invalid(field, format string, args ...any) *Error {
 	msg := fmt.Sprintf(format, args...)
-	return &Error{Code: CodeInvalid, Message: field + ": " + msg, Fields: []FieldError{{Path: []string{field}, Message: msg}}}
+	return &Error{Code: CodeInvalid, Message: field + ": " + msg, Fields: []FieldError{{Path: strings.Split(field, "."), Message: msg}}}
 }
 
 // NotFound is the answer for what is absent and for what lies outside the caller's scope alike.

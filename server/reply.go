@@ -47,7 +47,13 @@ func replyTo(m *mail.Message) []mail.Address {
 	} else if len(e.ReplyTo) > 0 {
 		list = e.ReplyTo
 	}
-	return slices.DeleteFunc(slices.Clone(list), mail.Address.IsGroup)
+	return slices.DeleteFunc(slices.Clone(list), unanswerable)
+}
+
+// unanswerable tells whether no mail can be sent to what stands in a header as an address.
+func unanswerable(a mail.Address) bool {
+	_, err := parse.Address(a.Addr())
+	return err != nil || a.Host == parse.MissingDomain
 }
 
 // others adds the original's other recipients to a reply, less ourselves and those who are there already.
@@ -55,7 +61,7 @@ func others(to []mail.Address, m *mail.Message, self string) (allTo, cc []mail.A
 	seen := map[string]bool{self: true}
 	take := func(from []mail.Address) (taken []mail.Address) {
 		for _, a := range from {
-			if addr := inboxAddress(a.Addr()); !a.IsGroup() && !seen[addr] {
+			if addr := inboxAddress(a.Addr()); !unanswerable(a) && !seen[addr] {
 				seen[addr] = true
 				taken = append(taken, a)
 			}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"podmail/mail"
@@ -82,12 +81,6 @@ func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (
 	if r.HTML != nil {
 		out.draft.HTML = *r.HTML
 	}
-	if err := compose.CheckHeaders(r.Headers); err != nil {
-		return nil, mail.Invalid("headers", "%v", err)
-	}
-	if strings.ContainsAny(r.Subject, "\r\n\x00") {
-		return nil, mail.Invalid("subject", "has no line breaks")
-	}
 	for _, l := range r.Labels {
 		label, err := callersLabel("labels", l)
 		if err != nil {
@@ -98,6 +91,9 @@ func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (
 	for _, a := range r.Attachments {
 		out.draft.Attachments = append(out.draft.Attachments, compose.Attachment{Filename: a.Filename, ContentType: a.ContentType,
 			Disposition: a.Disposition, ContentID: a.ContentID, Open: func() (io.Reader, error) { return bytes.NewReader(a.Content), nil }})
+	}
+	if err := compose.Check(&out.draft); err != nil {
+		return nil, err
 	}
 	return out, out.address(r)
 }
@@ -116,6 +112,9 @@ func (o *outgoing) address(r SendRequest) error {
 			}
 			*f.into = append(*f.into, a)
 		}
+	}
+	if len(o.draft.ReplyTo) > maxSendRecipients {
+		return mail.Invalid("reply_to", "has at most %d addresses", maxSendRecipients)
 	}
 	return nil
 }

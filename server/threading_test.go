@@ -134,6 +134,22 @@ func TestReplyAllLeavesOutOurselves(t *testing.T) {
 	}
 }
 
+func TestAnAnswerGoesOnlyWhereMailCanBeSent(t *testing.T) {
+	ctx := context.Background()
+	w := servertest.New(t)
+	alice := w.Inbox(t, w.Org, "alice")
+	w.Deliver(t, "alice@podmail.test", "From: Joe\nTo: alice@podmail.test, nonsense, "+strings.Repeat("l", 3000)+"@example.org\nMessage-ID: <1@x>\nSubject: hi\n\nhi\n")
+	for _, all := range []bool{false, true} {
+		if _, err := w.Server.Reply(ctx, alice, "<1@x>", server.SendRequest{Text: str("ok")}, all); mail.CodeOf(err) != mail.CodeInvalid {
+			t.Errorf("reply to nobody, all=%v: %v", all, err)
+		}
+	}
+	m, err := w.Server.Reply(ctx, alice, "<1@x>", server.SendRequest{Text: str("ok"), To: []string{"joe@example.org"}}, false)
+	if err != nil || fmt.Sprint(mail.Strings(m.Envelope.To)) != "[joe@example.org]" {
+		t.Errorf("a reply with a recipient of its own goes to %v: %v", m.Envelope.To, err)
+	}
+}
+
 func TestForwardCarriesTextAndAttachments(t *testing.T) {
 	ctx := context.Background()
 	w := servertest.New(t)

@@ -58,23 +58,3 @@ func ForwardBody(e *mail.Envelope, text, htmlBody string) (quotedText, quotedHTM
 	}
 	return t + "\n" + text, h + "<br>" + htmlBody + "</div>"
 }
-
-// CheckHeaders checks fields that a caller wants to add: well-formed, and none that the message's structure depends on.
-func CheckHeaders(headers map[string]string) error {
-	for name, value := range headers {
-		if name == "" || len(name) > 76 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) {
-			return fmt.Errorf("%q is no name of a header field", name)
-		}
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return fmt.Errorf("the value of %s has line breaks", name)
-		}
-		lower := strings.ToLower(name)
-		if slices.Contains(structural, lower) || strings.HasPrefix(lower, "content-") || strings.HasPrefix(lower, "resent-") || strings.HasPrefix(lower, "arc-") {
-			return fmt.Errorf("%s is set by the server", name)
-		}
-	}
-	return nil
-}
-
-var structural = []string{"from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "in-reply-to", "references",
-	"mime-version", "received", "return-path", "dkim-signature", "authentication-results", "delivered-to"}

@@ -58,10 +58,7 @@ func token(s, def string) string {
 		}
 		return r
 	}, s)
-	if len(s) > 255 {
-		s = s[:255]
-	}
-	if s == "" {
+	if s = clip(s, 255); s == "" {
 		return def
 	}
 	return s

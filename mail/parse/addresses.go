@@ -10,11 +10,14 @@ import (
 	"podmail/mail"
 )
 
-// maxAddresses bounds how many addresses of one field are kept.
-const maxAddresses = 1000
+// maxAddresses and maxName bound how many addresses of one field are kept, and the bytes of each one's name.
+const (
+	maxAddresses = 1000
+	maxName      = 1000
+)
 
-// missingDomain stands for the host of an address that has none, so that it is not taken for a group marker.
-const missingDomain = "missing-domain.invalid"
+// MissingDomain stands for the host of an address that has none, so that it is not taken for a group marker.
+const MissingDomain = "missing-domain.invalid"
 
 // Addresses reads an address field's value as well as it can: names in any spelling, groups, and junk, of which what
 // looks most like an address is kept.
@@ -125,7 +128,7 @@ func address(s string) mail.Address {
 			}
 		}
 	} else {
-		a.Mailbox, a.Host = spec, missingDomain
+		a.Mailbox, a.Host = spec, MissingDomain
 	}
 	return a
 }
@@ -138,7 +141,11 @@ func displayName(s string) string {
 	} else if strings.IndexByte(s, '"') >= 0 {
 		s = strings.ReplaceAll(s, `"`, "")
 	}
-	return clean(words(s))
+	s = clean(words(s))
+	if len(s) > maxName {
+		s = strings.ToValidUTF8(s[:maxName], "")
+	}
+	return s
 }
 
 // clean makes text valid, printable and free of surrounding space.
@@ -147,7 +154,10 @@ func clean(s string) string {
 		s = utf8OrLatin([]byte(s))
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r):
 			return -1
 		}
 		return r
@@ -170,6 +180,9 @@ func isDotAtom(s string) bool {
 // form, so that nothing can be smuggled into a header or an envelope.
 func Address(s string) (mail.Address, error) {
 	s = strings.TrimSpace(s)
+	if len(s) > maxName {
+		return mail.Address{}, fmt.Errorf("an address with its name has at most %d bytes", maxName)
+	}
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return mail.Address{}, errors.New("an address has no control characters")
 	}
@@ -212,10 +225,11 @@ func isHost(d string) bool {
 	return true
 }
 
-// maxIDs and maxID bound the message ids of one field, and the length of one (RFC 5322 2.1.1).
+// maxIDs and maxID bound the message ids of one field, and the length of one: an answer must have room for it on a line
+// (RFC 5322 2.1.1).
 const (
 	maxIDs = 100
-	maxID  = 998
+	maxID  = 980
 )
 
 // MessageIDs finds the message ids in the value of Message-ID, In-Reply-To or References, with their angle brackets.
