@@ -44,8 +44,9 @@ func SystemLabel(label string) bool {
 
 // NormalizeLabel is the stored form of a label that a caller named: lower case, 1 to 256 printable characters.
 func NormalizeLabel(label string) (string, error) {
+	valid := utf8.ValidString(label) // lower case makes it so
 	label = strings.ToLower(label)
-	if n := utf8.RuneCountInString(label); n < 1 || n > 256 || !utf8.ValidString(label) {
+	if n := utf8.RuneCountInString(label); n < 1 || n > 256 || !valid {
 		return "", fmt.Errorf("a label has 1 to 256 characters")
 	}
 	for _, r := range label {

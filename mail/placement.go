@@ -58,9 +58,14 @@ func rankIf(ok bool, rank int) int {
 	return -1
 }
 
-// MoveLabels are the label changes that moving from one mailbox to another means, as IMAP's MOVE and COPY do it.
-// Moving to INBOX, Sent or Drafts adds where-it-came-from labels, so that Place agrees with the user afterwards.
-func MoveLabels(labels []string, from, to Mailbox) (add, remove []string) {
+// MoveLabels are the label changes that moving from one mailbox to another of an inbox means, as IMAP's MOVE and COPY do
+// it, so that Place agrees with the user afterwards: the labels of stronger mailboxes go, and where it came from follows
+// from where it is put. In Trash and Spam a message keeps what says that it was in a folder elsewhere.
+func MoveLabels(labels []string, from, to Mailbox, mailboxes []Mailbox) (add, remove []string) {
+	aside := to.Role == RoleTrash || to.Role == RoleSpam
+	folder := func(l string) bool {
+		return slices.ContainsFunc(mailboxes, func(mb Mailbox) bool { return mb.Role == "" && mb.Label == l })
+	}
 	for _, l := range labels {
 		if l == to.Label {
 			continue
@@ -68,7 +73,7 @@ func MoveLabels(labels []string, from, to Mailbox) (add, remove []string) {
 		switch {
 		case l == LabelTrash, l == LabelSpam, l == LabelBlocked, l == LabelUnauthenticated, l == LabelArchive, l == LabelDraft:
 			remove = append(remove, l)
-		case from.Role == "" && l == from.Label:
+		case l == from.Label && from.Role == "", !aside && folder(l):
 			remove = append(remove, l)
 		case to.Role == RoleSent && l == LabelReceived:
 			remove = append(remove, l)

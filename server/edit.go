@@ -73,7 +73,11 @@ func (e *edit) mayMove(labels []string) bool {
 
 // move puts a message into a mailbox, with the labels that this means.
 func (e *edit) move(m *mail.Message, from, to mail.Mailbox) error {
-	add, remove := mail.MoveLabels(m.Labels, from, to)
+	boxes, err := e.mailboxes()
+	if err != nil {
+		return err
+	}
+	add, remove := mail.MoveLabels(m.Labels, from, to, boxes)
 	labels, added, removed := mail.ApplyLabels(m.Labels, add, append(remove, mail.LabelDeleted))
 	return e.apply(m, labels, added, removed, to.ID)
 }

@@ -258,8 +258,12 @@ func (s *Server) transfer(ctx context.Context, g mail.Grant, mailbox int64, rang
 }
 
 // copy turns m into its copy in another mailbox.
-func (e *edit) copy(m *mail.Message, from, to mail.Mailbox, newID func() (string, error)) (err error) {
-	add, remove := mail.MoveLabels(m.Labels, from, to)
+func (e *edit) copy(m *mail.Message, from, to mail.Mailbox, newID func() (string, error)) error {
+	boxes, err := e.mailboxes()
+	if err != nil {
+		return err
+	}
+	add, remove := mail.MoveLabels(m.Labels, from, to, boxes)
 	id := m.ID
 	m.Labels, _, _ = mail.ApplyLabels(m.Labels, add, append(remove, mail.LabelDeleted))
 	if m.MessageID, err = newID(); err != nil {
