@@ -25,6 +25,7 @@ func (b *bench) readable(s *side) (account, error) {
 	if err := s.deliver(b.ctx, b.mail, all[0], b.mailbox); err != nil {
 		return account{}, err
 	}
+	s.rest(b.ctx)
 	b.filled[s] = all[0]
 	return all[0], nil
 }

@@ -14,8 +14,8 @@ import (
 type edit struct {
 	tx      storage.Tx
 	now     time.Time
-	threads map[int64]*mail.Thread
-	shrunk  map[int64]bool // threads that lost messages and are derived anew
+	threads map[int64]*mail.Thread // their counts
+	shrunk  map[int64]bool         // threads that lost messages and are derived anew
 	boxes   []mail.Mailbox
 }
 
@@ -36,7 +36,7 @@ func (e *edit) thread(id int64) (*mail.Thread, error) {
 	if t := e.threads[id]; t != nil {
 		return t, nil
 	}
-	t, err := e.tx.FindThreadByID(id)
+	t, err := e.tx.FindThreadCounts(id)
 	e.threads[id] = &t
 	return &t, err
 }
@@ -89,20 +89,23 @@ func (e *edit) apply(m *mail.Message, labels, added, removed []string, mailbox i
 		return err
 	}
 	t.Relabel(m.Labels, labels)
+	m.Labels, m.UpdatedAt = labels, e.now
 	if mailbox == m.Mailbox {
-		m.ModSeq, err = e.tx.NextModSeq(mailbox)
+		if m.ModSeq, err = e.tx.NextModSeq(mailbox); err != nil {
+			return err
+		}
+		err = e.tx.RelabelMessage(m, added, removed)
 	} else {
 		if err := e.leave(m); err != nil {
 			return err
 		}
 		m.Mailbox = mailbox
-		m.UID, m.ModSeq, err = e.tx.NextUID(mailbox)
+		if m.UID, m.ModSeq, err = e.tx.NextUID(mailbox); err != nil {
+			return err
+		}
+		err = e.tx.MoveMessage(m, added, removed)
 	}
 	if err != nil {
-		return err
-	}
-	m.Labels, m.UpdatedAt = labels, e.now
-	if err := e.tx.UpdateMessage(m, added, removed); err != nil {
 		return err
 	}
 	return e.events(m, added, removed)
@@ -162,9 +165,13 @@ func (e *edit) flush() error {
 			}
 			continue
 		}
-		t.Rebuild(messages)
-		t.UpdatedAt = e.now
-		if err := e.tx.UpdateThread(t); err != nil {
+		whole, err := e.tx.FindThreadByID(id)
+		if err != nil {
+			return err
+		}
+		whole.Rebuild(messages)
+		whole.UpdatedAt = e.now
+		if err := e.tx.UpdateThread(&whole); err != nil {
 			return err
 		}
 	}

@@ -194,7 +194,7 @@ func (s *Server) editMailbox(ctx context.Context, g mail.Grant, mailbox int64, r
 					done = true
 					return nil
 				}
-				messages, err := tx.ListMessagesInMailbox(mailbox, r, editBatch)
+				messages, err := tx.ListToEdit(mailbox, r, editBatch)
 				if err != nil {
 					return err
 				}

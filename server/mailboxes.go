@@ -135,7 +135,7 @@ func (s *Server) DeleteMailbox(ctx context.Context, g mail.Grant, name string) e
 	}
 	for more := true; more && err == nil; {
 		err = s.edit(ctx, g, func(tx storage.Tx, e *edit) error {
-			messages, err := tx.ListMessagesInMailbox(box.ID, everyUID, editBatch)
+			messages, err := tx.ListToEdit(box.ID, everyUID, editBatch)
 			if err != nil {
 				return err
 			}
@@ -201,7 +201,7 @@ func (e *edit) rename(b mail.Mailbox, name string) error {
 	if label == b.Label {
 		return nil
 	}
-	messages, err := e.tx.ListMessagesInMailbox(b.ID, everyUID, maxRename)
+	messages, err := e.tx.ListToEdit(b.ID, everyUID, maxRename)
 	if err != nil {
 		return err
 	}

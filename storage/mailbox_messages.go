@@ -11,9 +11,10 @@ import (
 // This file is the messages as a mailbox shows them: by UID and modseq.
 
 var (
-	listUIDs        = tables.Compile(`SELECT m.uid FROM messages m WHERE m.mailbox_id = ? AND {scope m} ORDER BY m.uid`)
-	listStates      = tables.Compile(`SELECT m.uid, m.modseq, m.labels FROM messages m INDEXED BY messages_by_modseq WHERE m.mailbox_id = ?1 AND m.modseq > ?2 AND {scope m} ORDER BY m.uid`)
-	listInMailbox   = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.mailbox_id = ?1 AND m.uid BETWEEN ?2 AND ?3 AND {scope m} ORDER BY m.uid LIMIT ?4`)
+	listUIDs   = tables.Compile(`SELECT m.uid FROM messages m WHERE m.mailbox_id = ? AND {scope m} ORDER BY m.uid`)
+	listStates = tables.Compile(`SELECT m.uid, m.modseq, m.labels FROM messages m INDEXED BY messages_by_modseq WHERE m.mailbox_id = ?1 AND m.modseq > ?2 AND {scope m} ORDER BY m.uid`)
+	listToEdit = tables.Compile(`SELECT m.id, m.pod_id, m.inbox_id, m.thread_id, m.message_id, m.labels, m.timestamp, m.mailbox_id, m.uid, m.modseq FROM messages m
+		WHERE m.mailbox_id = ?1 AND m.uid BETWEEN ?2 AND ?3 AND {scope m} ORDER BY m.uid LIMIT ?4`)
 	mailboxLabels   = tables.Compile(`SELECT DISTINCT l.label FROM message_labels l WHERE l.inbox_id = {inbox} AND {scope l}`)
 	fetchStatements = compileFetches()
 )
@@ -111,9 +112,16 @@ func (tx Tx) ListStates(mailbox, since int64) ([]mail.MessageState, error) {
 	}, mailbox, since)
 }
 
-// ListMessagesInMailbox lists at most limit messages of a mailbox within a range, by UID.
-func (tx Tx) ListMessagesInMailbox(mailbox int64, uids mail.UIDRange, limit int) ([]mail.Message, error) {
-	return all(tx, listInMailbox, scanMessage, mailbox, uids.First, uids.Last, limit)
+// ListToEdit lists at most limit messages of a mailbox within a range, by UID. Of each it brings what identifies and
+// places it: nothing of its content, no public ids of inbox and thread, no times but Timestamp.
+func (tx Tx) ListToEdit(mailbox int64, uids mail.UIDRange, limit int) ([]mail.Message, error) {
+	return all(tx, listToEdit, func(r *sqlite.Row) (m mail.Message, err error) {
+		var labels string
+		if err := r.Scan(&m.ID, &m.Pod, &m.Inbox, &m.Thread, &m.MessageID, &labels, &m.Timestamp, &m.Mailbox, &m.UID, &m.ModSeq); err != nil {
+			return m, err
+		}
+		return m, decode(labels, &m.Labels)
+	}, mailbox, uids.First, uids.Last, limit)
 }
 
 // ListLabels lists every label that occurs in the handle's inbox.

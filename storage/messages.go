@@ -29,10 +29,12 @@ var (
 		SELECT {pod}, {inbox}, m.thread_id, ?2, ?3, ?4, ?5, ?6, ?7, m.timestamp, m.internal_date, m.size, m.preview,
 		m.attachments, m.folded, m.envelope, m.structure, m.bodies, m.blob_id, m.trace, m.trace_id, ?8, ?8
 		FROM messages m WHERE m.id = ?1 AND {scope m}`)
-	updateMessage = tables.Compile(`UPDATE messages SET labels = ?2, hidden = ?3, mailbox_id = ?4, uid = ?5, modseq = ?6, updated_at = ?7 WHERE id = ?1 AND {scope messages}`)
-	moveToThread  = tables.Compile(`UPDATE messages SET thread_id = ?2 WHERE thread_id = ?1 AND inbox_id = {inbox} AND {scope messages}`)
-	deleteMessage = tables.Compile(`DELETE FROM messages WHERE id = ? AND {scope messages}`)
-	findBlobOf    = tables.Compile(`SELECT m.blob_id FROM messages m WHERE m.id = ? AND {scope m}`)
+	// A column that is written has its indexes rewritten too, so what stays is not named.
+	relabelMessage = tables.Compile(`UPDATE messages SET labels = ?2, hidden = ?3, modseq = ?4, updated_at = ?5 WHERE id = ?1 AND {scope messages}`)
+	moveMessage    = tables.Compile(`UPDATE messages SET labels = ?2, hidden = ?3, modseq = ?4, updated_at = ?5, mailbox_id = ?6, uid = ?7 WHERE id = ?1 AND {scope messages}`)
+	moveToThread   = tables.Compile(`UPDATE messages SET thread_id = ?2 WHERE thread_id = ?1 AND inbox_id = {inbox} AND {scope messages}`)
+	deleteMessage  = tables.Compile(`DELETE FROM messages WHERE id = ? AND {scope messages}`)
+	findBlobOf     = tables.Compile(`SELECT m.blob_id FROM messages m WHERE m.id = ? AND {scope m}`)
 
 	insertLabel = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, label, timestamp, message_id) VALUES ({pod}, {inbox}, ?1, ?2, ?3)`)
 	deleteLabel = tables.Compile(`DELETE FROM message_labels WHERE inbox_id = {inbox} AND label = ?1 AND timestamp = ?2 AND message_id = ?3 AND {scope message_labels}`)
@@ -137,10 +139,20 @@ func (tx Tx) CopyMessage(from int64, to *mail.Message) error {
 	return tx.eachLabel(insertLabel, to.Labels, to.Timestamp, id)
 }
 
-// UpdateMessage writes what can change about a message: labels, mailbox, UID and modseq. added and removed are the
-// labels in which m differs from its row.
-func (tx Tx) UpdateMessage(m *mail.Message, added, removed []string) error {
-	if _, err := tx.tx.Exec(updateMessage, m.ID, labelsJSON(m.Labels), uint8(mail.HiddenOf(m.Labels)), m.Mailbox, m.UID, m.ModSeq, m.UpdatedAt); err != nil {
+// RelabelMessage writes a message's labels and modseq. added and removed are the labels in which m differs from its row.
+func (tx Tx) RelabelMessage(m *mail.Message, added, removed []string) error {
+	_, err := tx.tx.Exec(relabelMessage, m.ID, labelsJSON(m.Labels), uint8(mail.HiddenOf(m.Labels)), m.ModSeq, m.UpdatedAt)
+	return tx.relabelled(m, added, removed, err)
+}
+
+// MoveMessage writes what RelabelMessage does, and a message's mailbox and UID.
+func (tx Tx) MoveMessage(m *mail.Message, added, removed []string) error {
+	_, err := tx.tx.Exec(moveMessage, m.ID, labelsJSON(m.Labels), uint8(mail.HiddenOf(m.Labels)), m.ModSeq, m.UpdatedAt, m.Mailbox, m.UID)
+	return tx.relabelled(m, added, removed, err)
+}
+
+func (tx Tx) relabelled(m *mail.Message, added, removed []string, err error) error {
+	if err != nil {
 		return translate(err)
 	}
 	if err := tx.eachLabel(deleteLabel, removed, m.Timestamp, m.ID); err != nil {

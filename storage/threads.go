@@ -15,10 +15,11 @@ const threadColumns = `t.id, t.pod_id, t.inbox_id, i.address, t.public_id, t.lab
 const threadJoins = ` JOIN inboxes i ON i.id = t.inbox_id AND {scope i} AND i.address IS NOT NULL `
 
 var (
-	findThread      = tables.Compile(`SELECT ` + threadColumns + ` FROM threads t` + threadJoins + `WHERE t.public_id = ? AND {scope t}`)
-	findThreadByID  = tables.Compile(`SELECT ` + threadColumns + ` FROM threads t` + threadJoins + `WHERE t.id = ? AND {scope t}`)
-	threadsByTime   = compileThreads("")
-	threadsFiltered = compileThreads(` AND ` + filterSQL("t", "?7"))
+	findThread       = tables.Compile(`SELECT ` + threadColumns + ` FROM threads t` + threadJoins + `WHERE t.public_id = ? AND {scope t}`)
+	findThreadByID   = tables.Compile(`SELECT ` + threadColumns + ` FROM threads t` + threadJoins + `WHERE t.id = ? AND {scope t}`)
+	findThreadCounts = tables.Compile(`SELECT t.id, t.labels, t.hidden FROM threads t WHERE t.id = ? AND {scope t}`)
+	threadsByTime    = compileThreads("")
+	threadsFiltered  = compileThreads(` AND ` + filterSQL("t", "?7"))
 	// Entered by a label that few threads have; see ListThreads.
 	threadsLabelled = compileListing(`SELECT `+threadColumns+` FROM thread_labels l CROSS JOIN threads t ON t.id = l.thread_id AND {scope t}`+threadJoins+
 		`WHERE l.label = ?8 AND {scope l} AND {after} AND t.timestamp > ?4 AND t.timestamp < ?5 AND (t.visibility & ?6) <> 0 AND `+
@@ -69,6 +70,24 @@ func (tx Tx) FindThread(id string) (mail.Thread, error) { return get(tx, findThr
 // FindThreadByID finds a thread by its key.
 func (tx Tx) FindThreadByID(id int64) (mail.Thread, error) {
 	return get(tx, findThreadByID, scanThread, id)
+}
+
+// FindThreadCounts finds, of a thread, no more than its counts: what RelabelThread writes.
+func (tx Tx) FindThreadCounts(id int64) (mail.Thread, error) {
+	return get(tx, findThreadCounts, func(r *sqlite.Row) (t mail.Thread, err error) {
+		var labels, hidden string
+		if err := r.Scan(&t.ID, &labels, &hidden); err != nil {
+			return t, err
+		}
+		if err := decode(labels, &t.LabelCounts); err != nil {
+			return t, err
+		}
+		if err := decode(hidden, &t.HiddenCounts); err != nil {
+			return t, err
+		}
+		t.Stored()
+		return t, nil
+	}, id)
 }
 
 // fewLabelled is how many threads a label may have to be entered by its index and sorted; a label that more have is
