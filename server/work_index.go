@@ -17,7 +17,7 @@ import (
 const (
 	indexBatch = 20
 	quietTime  = 10 * time.Millisecond
-	maxWait    = 40 // quiet times, after which a batch is due however busy it is
+	maxWait    = 200 // quiet times, after which a batch is due however busy it is
 )
 
 // IndexMessages adds messages that the full-text index does not have yet. Up to where it has them is known in the same

@@ -36,8 +36,9 @@ var (
 	deleteMessage  = tables.Compile(`DELETE FROM messages WHERE id = ? AND {scope messages}`)
 	findBlobOf     = tables.Compile(`SELECT m.blob_id FROM messages m WHERE m.id = ? AND {scope m}`)
 
-	insertLabel = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, label, timestamp, message_id) VALUES ({pod}, {inbox}, ?1, ?2, ?3)`)
-	deleteLabel = tables.Compile(`DELETE FROM message_labels WHERE inbox_id = {inbox} AND label = ?1 AND timestamp = ?2 AND message_id = ?3 AND {scope message_labels}`)
+	insertLabel     = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, timestamp, message_id, label) VALUES ({pod}, {inbox}, ?1, ?2, ?3)`)
+	insertTwoLabels = tables.Compile(`INSERT INTO message_labels (pod_id, inbox_id, timestamp, message_id, label) VALUES ({pod}, {inbox}, ?1, ?2, ?3), ({pod}, {inbox}, ?1, ?2, ?4)`)
+	deleteLabel     = tables.Compile(`DELETE FROM message_labels WHERE inbox_id = {inbox} AND label = ?3 AND timestamp = ?1 AND message_id = ?2 AND {scope message_labels}`)
 )
 
 // compileMessages compiles a list of messages: ?1 ?2 the cursor, ?3 limit, ?4 ?5 the time bounds, ?6 what hidden kinds
@@ -125,7 +126,7 @@ func (tx Tx) InsertMessage(n *NewMessage) error {
 		return translate(err)
 	}
 	n.ID, n.Pod, n.Inbox, n.UpdatedAt = id, tx.Scope().Pod, tx.Scope().Inbox, n.CreatedAt
-	return tx.eachLabel(insertLabel, n.Labels, n.Timestamp, id)
+	return tx.insertLabels(n.Labels, n.Timestamp, id)
 }
 
 // CopyMessage stores a copy of a message under another message id in a mailbox of the same inbox.
@@ -136,7 +137,7 @@ func (tx Tx) CopyMessage(from int64, to *mail.Message) error {
 		return translate(err)
 	}
 	to.ID = id
-	return tx.eachLabel(insertLabel, to.Labels, to.Timestamp, id)
+	return tx.insertLabels(to.Labels, to.Timestamp, id)
 }
 
 // RelabelMessage writes a message's labels and modseq. added and removed are the labels in which m differs from its row.
@@ -155,16 +156,28 @@ func (tx Tx) relabelled(m *mail.Message, added, removed []string, err error) err
 	if err != nil {
 		return translate(err)
 	}
-	if err := tx.eachLabel(deleteLabel, removed, m.Timestamp, m.ID); err != nil {
+	if err := tx.deleteLabels(removed, m.Timestamp, m.ID); err != nil {
 		return err
 	}
-	return tx.eachLabel(insertLabel, added, m.Timestamp, m.ID)
+	return tx.insertLabels(added, m.Timestamp, m.ID)
 }
 
-// eachLabel runs a statement over message_labels for each label of a message.
-func (tx Tx) eachLabel(s *sqlite.Statement, labels []string, timestamp time.Time, message int64) error {
+// insertLabels adds to message_labels, two at a time: a message that comes in has two.
+func (tx Tx) insertLabels(labels []string, timestamp time.Time, message int64) (err error) {
+	for len(labels) > 0 && err == nil {
+		if len(labels) == 1 {
+			_, err = tx.tx.Exec(insertLabel, timestamp, message, labels[0])
+			break
+		}
+		_, err = tx.tx.Exec(insertTwoLabels, timestamp, message, labels[0], labels[1])
+		labels = labels[2:]
+	}
+	return translate(err)
+}
+
+func (tx Tx) deleteLabels(labels []string, timestamp time.Time, message int64) error {
 	for _, l := range labels {
-		if _, err := tx.tx.Exec(s, l, timestamp, message); err != nil {
+		if _, err := tx.tx.Exec(deleteLabel, timestamp, message, l); err != nil {
 			return translate(err)
 		}
 	}
@@ -178,7 +191,7 @@ func (tx Tx) DeleteMessage(m *mail.Message) error {
 	if err := tx.one(findBlobOf, []any{m.ID}, &blob); err != nil {
 		return err
 	}
-	if err := tx.eachLabel(deleteLabel, m.Labels, m.Timestamp, m.ID); err != nil {
+	if err := tx.deleteLabels(m.Labels, m.Timestamp, m.ID); err != nil {
 		return err
 	}
 	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deleteIndexed, deleteMessage} {

@@ -34,9 +34,10 @@ var (
 	relabelThread = tables.Compile(`UPDATE threads SET labels = ?2, hidden = ?3, visibility = ?4, updated_at = ?5 WHERE id = ?1 AND {scope threads}`)
 	deleteThread  = tables.Compile(`DELETE FROM threads WHERE id = ? AND {scope threads}`)
 
-	insertThreadLabel  = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, label, thread_id) VALUES ({pod}, {inbox}, ?1, ?2)`)
-	deleteThreadLabel  = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ?2 AND label = ?1 AND {scope thread_labels}`)
-	deleteThreadLabels = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ? AND {scope thread_labels}`)
+	insertThreadLabel     = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, thread_id, label) VALUES ({pod}, {inbox}, ?1, ?2)`)
+	insertTwoThreadLabels = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, thread_id, label) VALUES ({pod}, {inbox}, ?1, ?2), ({pod}, {inbox}, ?1, ?3)`)
+	deleteThreadLabel     = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ?1 AND label = ?2 AND {scope thread_labels}`)
+	deleteThreadLabels    = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ? AND {scope thread_labels}`)
 )
 
 // compileThreads compiles a list of threads by time: ?1 ?2 the cursor, ?3 limit, ?4 ?5 the time bounds, ?6 the shown
@@ -174,12 +175,17 @@ func (tx Tx) RelabelThread(t *mail.Thread, now time.Time) error {
 func (tx Tx) updateThreadLabels(t *mail.Thread) error {
 	added, removed := t.LabelDiff()
 	for _, l := range removed {
-		if _, err := tx.tx.Exec(deleteThreadLabel, l, t.ID); err != nil {
+		if _, err := tx.tx.Exec(deleteThreadLabel, t.ID, l); err != nil {
+			return err
+		}
+	}
+	for ; len(added) > 1; added = added[2:] {
+		if _, err := tx.tx.Exec(insertTwoThreadLabels, t.ID, added[0], added[1]); err != nil {
 			return err
 		}
 	}
 	for _, l := range added {
-		if _, err := tx.tx.Exec(insertThreadLabel, l, t.ID); err != nil {
+		if _, err := tx.tx.Exec(insertThreadLabel, t.ID, l); err != nil {
 			return err
 		}
 	}
