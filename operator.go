@@ -48,12 +48,12 @@ type listKeysCommand struct{}
 // Run prints a table of the keys, newest first.
 func (listKeysCommand) Run(f *flags) error {
 	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
-		return table(os.Stdout, "ID\tPREFIX\tSCOPE\tNAME\tCREATED\tUSED",
-			func(p mail.Page) ([]mail.APIKey, string, error) { return srv.ListAPIKeys(ctx, g, p) },
+		return table(os.Stdout, "ID\tTYPE\tPREFIX\tSCOPE\tNAME\tCREATED\tUSED",
+			func(p mail.Page) ([]mail.APIKey, string, error) { return srv.ListAPIKeys(ctx, g, "", p) },
 			func(k mail.APIKey) []any {
 				within := map[mail.ScopeType]string{mail.ScopePod: " " + k.PodID, mail.ScopeInbox: " " + k.InboxID}
 				scope := k.Scope.Type()
-				return []any{k.APIKeyID, k.Prefix, string(scope) + within[scope], k.Name, moment(k.CreatedAt), moment(k.UsedAt)}
+				return []any{k.APIKeyID, k.Type, k.Prefix, string(scope) + within[scope], k.Name, moment(k.CreatedAt), moment(k.UsedAt)}
 			})
 	})
 }

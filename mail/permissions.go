@@ -68,6 +68,15 @@ func (ps Permissions) Has(scope ScopeType, p Permission) bool {
 	return scopeAllows(scope, p) && (ps == nil || ps[p])
 }
 
+// All is every permission, with whether a key of the given scope holds it.
+func (ps Permissions) All(scope ScopeType) Permissions {
+	all := make(Permissions, len(ps))
+	for _, p := range AllPermissions() {
+		all[p] = ps.Has(scope, p)
+	}
+	return all
+}
+
 // Restricted tells whether the key may do less than its scope allows.
 func (ps Permissions) Restricted() bool { return ps != nil }
 

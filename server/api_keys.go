@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -44,8 +45,8 @@ func (s *Server) newKey(g mail.Grant, n NewAPIKey) (mail.APIKey, string, error) 
 		n.Name = "API key"
 	}
 	now := s.clock.Now()
-	return mail.APIKey{APIKeyID: id, Scope: g.Scope, PodID: g.PodID, InboxID: g.InboxID, Name: n.Name, Prefix: secret[:prefixLength],
-		Permissions: n.Permissions, CreatedAt: now, UpdatedAt: now}, secret, nil
+	return mail.APIKey{APIKeyID: id, Type: mail.APIKeyBearer, Scope: g.Scope, PodID: g.PodID, InboxID: g.InboxID, Name: n.Name, Prefix: secret[:prefixLength],
+		Permissions: n.Permissions, CreatedBy: g.APIKeyID, CreatedAt: now, UpdatedAt: now}, secret, nil
 }
 
 // CreateAPIKey makes a key of the grant's scope and returns its secret, which is shown this once. A restricted key can
@@ -98,25 +99,35 @@ func mayGrant(g mail.Grant, ps mail.Permissions) error {
 	return nil
 }
 
+// findAPIKey finds a key by its id or, if it is a public key, by its client id.
+func findAPIKey(tx storage.Tx, id string) (mail.APIKey, error) {
+	key, err := tx.FindAPIKey(id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return tx.FindAPIKeyByClientID(id)
+	}
+	return key, err
+}
+
 // GetAPIKey finds a key in the grant's scope.
 func (s *Server) GetAPIKey(ctx context.Context, g mail.Grant, id string) (key mail.APIKey, err error) {
 	if err := g.Require(mail.APIKeyRead); err != nil {
 		return key, err
 	}
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		key, err = tx.FindAPIKey(id)
+		key, err = findAPIKey(tx, id)
 		return err
 	})
 	return key, coded(err, "API key")
 }
 
-// ListAPIKeys lists the keys in the grant's scope, those of narrower scopes among them.
-func (s *Server) ListAPIKeys(ctx context.Context, g mail.Grant, p mail.Page) (keys []mail.APIKey, next string, err error) {
+// ListAPIKeys lists the keys in the grant's scope, those of narrower scopes among them: of one family or, if it is
+// empty, of all.
+func (s *Server) ListAPIKeys(ctx context.Context, g mail.Grant, family mail.APIKeyType, p mail.Page) (keys []mail.APIKey, next string, err error) {
 	if err := g.Require(mail.APIKeyRead); err != nil {
 		return nil, "", err
 	}
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		keys, next, err = tx.ListAPIKeys(p)
+		keys, next, err = tx.ListAPIKeys(family, p)
 		return err
 	})
 	return keys, next, coded(err, "API keys")
@@ -141,7 +152,7 @@ func (s *Server) UpdateAPIKey(ctx context.Context, g mail.Grant, id string, u AP
 	}
 	now := s.clock.Now()
 	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
-		if key, err = tx.FindAPIKey(id); err != nil {
+		if key, err = findAPIKey(tx, id); err != nil {
 			return err
 		}
 		if u.Name != nil {
@@ -164,7 +175,7 @@ func (s *Server) DeleteAPIKey(ctx context.Context, g mail.Grant, id string) erro
 		return err
 	}
 	err := s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
-		key, err := tx.FindAPIKey(id)
+		key, err := findAPIKey(tx, id)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func everything(t *rapid.T, s *server.Server, g mail.Grant) string {
 	}
 	inboxes, _, err := s.ListInboxes(ctx, g, all)
 	check(inboxes, err)
-	keys, _, err := s.ListAPIKeys(ctx, g, all)
+	keys, _, err := s.ListAPIKeys(ctx, g, "", all)
 	check(keys, err)
 	threads, _, err := s.ListThreads(ctx, g, include, all)
 	check(threads, err)

@@ -5,27 +5,32 @@ import (
 	"podmail/storage/sqlite"
 )
 
-const apiKeyColumns = `k.id, k.pod_id, k.inbox_id, k.public_id, p.public_id, i.address, k.name, k.prefix, k.permissions, k.used_at, k.expires_at, k.created_at, k.updated_at`
+const apiKeyColumns = `k.id, k.pod_id, k.inbox_id, k.public_id, k.type, p.public_id, i.address, k.client_id, k.name, k.prefix, k.public_key, k.permissions, k.created_by, k.used_at, k.expires_at, k.created_at, k.updated_at`
 const apiKeyFrom = ` FROM api_keys k LEFT JOIN pods p ON p.id = k.pod_id AND {scope p} LEFT JOIN inboxes i ON i.pod_id = k.pod_id AND i.id = k.inbox_id AND {scope i} WHERE {scope k} `
+const insertAPIKeyColumns = `INSERT INTO api_keys (pod_id, inbox_id, public_id, type, client_id, name, prefix, hash, public_key, permissions, created_by, expires_at, created_at, updated_at) SELECT `
+const insertAPIKeyValues = `, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11 `
 
 var (
-	findAPIKey   = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.public_id = ?`)
-	listAPIKeys  = compileListing(`SELECT `+apiKeyColumns+apiKeyFrom+` AND {after} {order} LIMIT ?3`, "k.created_at", "k.id")
-	insertAPIKey = tables.Compile(`INSERT INTO api_keys (pod_id, inbox_id, public_id, name, prefix, hash, permissions, expires_at, created_at, updated_at)
-		SELECT p.id, NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 FROM pods p WHERE p.id = {pod} AND {scope p}`)
-	insertInboxAPIKey = tables.Compile(`INSERT INTO api_keys (pod_id, inbox_id, public_id, name, prefix, hash, permissions, expires_at, created_at, updated_at)
-		SELECT i.pod_id, i.id, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 FROM inboxes i WHERE i.id = {inbox} AND {scope i}`)
+	findAPIKey           = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.public_id = ?`)
+	findAPIKeyByClientID = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.client_id = ? ORDER BY k.id LIMIT 1`)
+	listAPIKeys          = compileListing(`SELECT `+apiKeyColumns+apiKeyFrom+` AND {after} AND (?4 = '' OR k.type = ?4) {order} LIMIT ?3`, "k.created_at", "k.id")
+	insertAPIKey         = tables.Compile(insertAPIKeyColumns + `p.id, NULL` + insertAPIKeyValues + `FROM pods p WHERE p.id = {pod} AND {scope p}`)
+	insertInboxAPIKey    = tables.Compile(insertAPIKeyColumns + `i.pod_id, i.id` + insertAPIKeyValues + `FROM inboxes i WHERE i.id = {inbox} AND {scope i}`)
 	// A key of the organization is inserted under the organization: there is no pod to take from the handle.
-	insertOrganizationAPIKey = tables.Compile(`INSERT INTO api_keys (public_id, name, prefix, hash, permissions, expires_at, created_at, updated_at)
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 WHERE {organization}`)
-	updateAPIKey  = tables.Compile(`UPDATE api_keys SET name = ?2, permissions = ?3, updated_at = ?4 WHERE id = ?1 AND {scope api_keys}`)
-	deleteAPIKey  = tables.Compile(`DELETE FROM api_keys WHERE id = ? AND {scope api_keys}`)
-	deleteAPIKeys = tables.Compile(`DELETE FROM api_keys WHERE {scope api_keys}`)
+	insertOrganizationAPIKey = tables.Compile(insertAPIKeyColumns + `NULL, NULL` + insertAPIKeyValues + `WHERE {organization}`)
+	updateAPIKey             = tables.Compile(`UPDATE api_keys SET name = ?2, permissions = ?3, updated_at = ?4 WHERE id = ?1 AND {scope api_keys}`)
+	deleteAPIKey             = tables.Compile(`DELETE FROM api_keys WHERE id = ? AND {scope api_keys}`)
+	deleteAPIKeys            = tables.Compile(`DELETE FROM api_keys WHERE {scope api_keys}`)
 )
 
 func scanAPIKey(r *sqlite.Row) (k mail.APIKey, err error) {
-	var permissions string
-	if err := r.Scan(&k.ID, &k.Scope.Pod, &k.Scope.Inbox, &k.APIKeyID, &k.PodID, &k.InboxID, &k.Name, &k.Prefix, &permissions, &k.UsedAt, &k.ExpiresAt, &k.CreatedAt, &k.UpdatedAt); err != nil {
+	var family, publicKey, permissions string
+	if err := r.Scan(&k.ID, &k.Scope.Pod, &k.Scope.Inbox, &k.APIKeyID, &family, &k.PodID, &k.InboxID, &k.ClientID, &k.Name, &k.Prefix, &publicKey,
+		&permissions, &k.CreatedBy, &k.UsedAt, &k.ExpiresAt, &k.CreatedAt, &k.UpdatedAt); err != nil {
+		return k, err
+	}
+	k.Type = mail.APIKeyType(family)
+	if err := decode(publicKey, &k.PublicKey); err != nil {
 		return k, err
 	}
 	return k, decode(permissions, &k.Permissions)
@@ -34,25 +39,39 @@ func scanAPIKey(r *sqlite.Row) (k mail.APIKey, err error) {
 // FindAPIKey finds a key by its public id.
 func (tx Tx) FindAPIKey(id string) (mail.APIKey, error) { return get(tx, findAPIKey, scanAPIKey, id) }
 
-// ListAPIKeys lists keys by creation.
-func (tx Tx) ListAPIKeys(p mail.Page) ([]mail.APIKey, string, error) {
+// FindAPIKeyByClientID finds a public key by the id that its owner chose, which is unique where it was registered; in
+// a wider scope the oldest wins.
+func (tx Tx) FindAPIKeyByClientID(id string) (mail.APIKey, error) {
+	return get(tx, findAPIKeyByClientID, scanAPIKey, id)
+}
+
+// ListAPIKeys lists keys by creation, of one family or, if it is empty, of all.
+func (tx Tx) ListAPIKeys(family mail.APIKeyType, p mail.Page) ([]mail.APIKey, string, error) {
 	key, id, err := pageBounds(p)
 	if err != nil {
 		return nil, "", err
 	}
-	keys, err := all(tx, listAPIKeys.pick(p.Ascending), scanAPIKey, key, id, p.Limit+1)
+	keys, err := all(tx, listAPIKeys.pick(p.Ascending), scanAPIKey, key, id, p.Limit+1, string(family))
 	keys, next := page(keys, p.Limit, func(k *mail.APIKey) mail.Cursor {
 		return mail.Cursor{Key: k.CreatedAt.UnixMicro(), ID: k.ID}
 	})
 	return keys, next, err
 }
 
-// InsertAPIKey stores k under the handle's scope; hash is the SHA-256 of the secret.
+// InsertAPIKey stores k under the handle's scope; hash is the SHA-256 of a bearer key's secret, nil for a public key.
+// ErrTaken if its client id is.
 func (tx Tx) InsertAPIKey(k mail.APIKey, hash []byte) error {
 	s := map[mail.ScopeType]*sqlite.Statement{
 		mail.ScopeOrganization: insertOrganizationAPIKey, mail.ScopePod: insertAPIKey, mail.ScopeInbox: insertInboxAPIKey,
 	}[tx.Scope().Type()]
-	_, err := tx.tx.Exec(s, k.APIKeyID, k.Name, k.Prefix, hash, permissionsJSON(k.Permissions), k.ExpiresAt, k.CreatedAt)
+	var publicKey, secretHash any
+	if k.Type == mail.APIKeyPublicKey {
+		publicKey = encode(k.PublicKey)
+	} else {
+		secretHash = hash
+	}
+	_, err := tx.tx.Exec(s, k.APIKeyID, string(k.Type), sqlite.Null(k.ClientID), k.Name, sqlite.Null(k.Prefix), secretHash, publicKey,
+		permissionsJSON(k.Permissions), sqlite.Null(k.CreatedBy), k.ExpiresAt, k.CreatedAt)
 	return translate(err)
 }
 

@@ -7,9 +7,9 @@ import (
 	"podmail/server"
 )
 
-// apiKey is the contract's BearerApiKey.
-type apiKey struct {
-	Type        string           `json:"type"`
+// bearerKey is the contract's BearerApiKey.
+type bearerKey struct {
+	Type        mail.APIKeyType  `json:"type"`
 	APIKeyID    string           `json:"api_key_id"`
 	Prefix      string           `json:"prefix"`
 	Name        string           `json:"name"`
@@ -22,8 +22,12 @@ type apiKey struct {
 	ExpiresAt   timestamp        `json:"expires_at,omitzero"`
 }
 
-func apiKeyOf(k *mail.APIKey) apiKey {
-	return apiKey{"bearer", k.APIKeyID, k.Prefix, k.Name, k.PodID, k.InboxID, timestamp(k.UsedAt), k.Permissions,
+// apiKeyOf is the contract's ApiKey: a bearer key or a public key.
+func apiKeyOf(k *mail.APIKey) any {
+	if k.Type == mail.APIKeyPublicKey {
+		return publicKeyOf(k)
+	}
+	return bearerKey{k.Type, k.APIKeyID, k.Prefix, k.Name, k.PodID, k.InboxID, timestamp(k.UsedAt), k.Permissions,
 		timestamp(k.CreatedAt), timestamp(k.UpdatedAt), timestamp(k.ExpiresAt)}
 }
 
@@ -31,21 +35,18 @@ func apiKeyOf(k *mail.APIKey) apiKey {
 func (a *API) listAPIKeys(c echo.Context, g mail.Grant) error {
 	q := readQuery(c)
 	p := q.page(maxPlainLimit)
-	family := q.oneOf("type", "bearer", "public_key")
+	family := mail.APIKeyType(q.oneOf("type", string(mail.APIKeyBearer), string(mail.APIKeyPublicKey)))
 	if err := q.err(); err != nil {
 		return err
 	}
-	keys, next, err := a.server.ListAPIKeys(c.Request().Context(), g, p)
+	keys, next, err := a.server.ListAPIKeys(c.Request().Context(), g, family, p)
 	if err != nil {
 		return err
 	}
-	if family == "public_key" {
-		keys, next = nil, "" // none can be made so far
-	}
 	return answer(c, struct {
-		Count         int      `json:"count"`
-		NextPageToken string   `json:"next_page_token,omitempty"`
-		APIKeys       []apiKey `json:"api_keys"`
+		Count         int    `json:"count"`
+		NextPageToken string `json:"next_page_token,omitempty"`
+		APIKeys       []any  `json:"api_keys"`
 	}{len(keys), next, each(keys, apiKeyOf)})
 }
 
@@ -73,14 +74,14 @@ type createdAPIKey struct {
 	CreatedAt   timestamp        `json:"created_at"`
 }
 
+// createAPIKey makes a bearer key, or registers a public key if the body has one.
 func (a *API) createAPIKey(c echo.Context, g mail.Grant) error {
 	body, err := a.readBody(c)
 	if err != nil {
 		return err
 	}
 	if body.has("public_key") {
-		return mail.Errorf(mail.CodeInvalid, "Public keys cannot be registered here.").WithReason(mail.ReasonUnprocessable).
-			WithFix("Leave public_key out to create a bearer key.")
+		return a.registerPublicKey(c, g, body)
 	}
 	n := server.NewAPIKey{Name: body.text("name"), Permissions: body.permissions()}
 	if err := body.err(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -244,6 +245,28 @@ func (o *object) permissions() mail.Permissions {
 		out[mail.Permission(k)] = granted
 	}
 	return out
+}
+
+// moment is a field that is a time: ISO 8601 with a zone; zero if absent.
+func (o *object) moment(name string) time.Time {
+	v := o.text(name)
+	if v == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, v)
+	if err != nil {
+		o.fail("invalid_format", "", "must be an ISO 8601 time with a zone, such as 2026-01-02T03:04:05.678Z", name)
+	}
+	return t
+}
+
+// object is a field that holds an object; nil if it is absent.
+func (o *object) object(name string) *object {
+	fields := o.entries(name)
+	if fields == nil {
+		return nil
+	}
+	return &object{fields: fields, path: append(append([]string{}, o.path...), name), problems: o.problems}
 }
 
 // clientID reads client_id: 1 to 256 characters of A-Z a-z 0-9 - . _ ~ (contract: semantics.md, Organization, pods).

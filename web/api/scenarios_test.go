@@ -117,6 +117,30 @@ func TestInboxes(t *testing.T) {
 	})
 }
 
+func TestPublicKeys(t *testing.T) {
+	const jwk = `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`
+	play(t, []step{
+		{as: "pod", do: "POST /v0/inboxes/${inbox}/api-keys", body: `{"public_key":` + jwk + `,"client_id":"laptop"}`,
+			has:    []string{`"type":"public_key"`, `"client_id":"laptop"`, `"jwk":` + jwk, `"fingerprint":"`, `"name":"AgentID key `, `"inbox_id":"${inbox}"`, `"created_by":{"api_key_id":"`, `"message_read":true`, `"pod_create":false`},
+			hasNot: []string{`"api_key":"`, "status", "expires_at"}, keep: map[string]string{"key": "api_key_id"}},
+		{as: "pod", do: "POST /v0/inboxes/${inbox}/api-keys", body: `{"public_key":` + jwk + `,"client_id":"laptop","name":"again"}`, has: []string{"${key}"}, hasNot: []string{"again"}},
+		{as: "pod", do: "POST /v0/inboxes/${inbox}/api-keys", body: `{"public_key":` + strings.Replace(jwk, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", 1) + `,"client_id":"laptop"}`, status: 400, has: []string{"point on P-256"}},
+		{as: "pod", do: "POST /v0/inboxes/${inbox}/api-keys", body: `{"public_key":{"kty":"EC","crv":"P-256","x":"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY","y":"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"},"client_id":"laptop"}`, status: 409, has: []string{`"conflict"`}},
+		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":` + jwk + `,"client_id":"laptop","expires_at":"2099-01-01T00:00:00Z","permissions":{"inbox_read":true}}`, hasNot: []string{"${key}"}, has: []string{`"inbox_read":true`, `"message_read":false`, `"expires_at":"2099-01-01T00:00:00.000Z"`}},
+		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":` + jwk + `,"expires_at":"2001-01-01T00:00:00Z"}`, status: 400, has: []string{`"path":["expires_at"]`}},
+		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":` + jwk + `,"expires_at":"soon"}`, status: 400, has: []string{`"path":["expires_at"]`}},
+		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":{"kty":"RSA","crv":"P-256","d":"AA"}}`, status: 400, has: []string{`"path":["public_key","kty"]`, `"path":["public_key","d"]`}},
+		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":"AAAA"}`, status: 400, has: []string{`"path":["public_key"]`}},
+		{as: "inbox", do: "GET /v0/api-keys/laptop", has: []string{`"api_key_id":"${key}"`, `"permissions":{`}},
+		{as: "inbox", do: "GET /v0/api-keys?type=public_key", has: []string{`"count":1`, "${key}"}},
+		{as: "inbox", do: "GET /v0/api-keys?type=bearer", hasNot: []string{"${key}"}},
+		{as: "inbox", do: "PATCH /v0/inboxes/${inbox}/api-keys/laptop", body: `{"name":"desk","permissions":{"message_read":true}}`, has: []string{`"name":"desk"`, `"message_send":false`}},
+		{as: "inbox", do: "DELETE /v0/inboxes/${inbox}/api-keys/laptop", status: 204},
+		{as: "inbox", do: "GET /v0/api-keys/laptop", status: 404},
+		{as: "pod", do: "GET /v0/api-keys/laptop", has: []string{`"expires_at":"2099`}},
+	})
+}
+
 func TestAPIKeys(t *testing.T) {
 	play(t, []step{
 		{as: "pod", do: "POST /v0/api-keys", body: `{"name":"ci","permissions":{"inbox_read":true,"pod_read":false}}`,
@@ -127,7 +151,6 @@ func TestAPIKeys(t *testing.T) {
 		{as: "pod", do: "GET /v0/api-keys?type=other", status: 400},
 		{as: "pod", do: "PATCH /v0/api-keys/${key}", body: `{"name":"ci2","permissions":null}`, has: []string{`"ci2"`}, hasNot: []string{"permissions"}},
 		{as: "pod", do: "PATCH /v0/api-keys/${key}", body: `{"permissions":{"inbox_read":"yes"}}`, status: 400, has: []string{`"path":["permissions","inbox_read"]`}},
-		{as: "pod", do: "POST /v0/api-keys", body: `{"public_key":{"kty":"EC"}}`, status: 422, has: []string{`"unprocessable"`}},
 		{as: "inbox", do: "DELETE /v0/inboxes/${inbox}/api-keys/${key}", status: 404},
 		{as: "pod", do: "DELETE /v0/api-keys/${key}", status: 204},
 		{as: "pod", do: "DELETE /v0/api-keys/${key}", status: 404},
