@@ -78,7 +78,7 @@ func (p *Podmail) serve() {
 	for _, m := range listening.FindAllStringSubmatch(p.log.String(), -1) {
 		address[m[1]] = m[2]
 	}
-	p.API, p.SMTP, p.Submission, p.IMAP = "http://"+address["http.listen"], address["smtp.listen"], address["smtp.submission"], address["imap.listen"]
+	p.API, p.SMTP, p.Submission, p.IMAP = watched(p.t, "http://"+address["http.listen"]), address["smtp.listen"], address["smtp.submission"], address["imap.listen"]
 }
 
 // awaitLog waits until the server has logged text.

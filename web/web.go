@@ -16,6 +16,7 @@ import (
 
 	"podmail/server"
 	"podmail/web/api"
+	"podmail/web/openapi"
 )
 
 // Options is everything a Server needs. Limits that are zero have the defaults named beside them.
@@ -56,7 +57,7 @@ type Server struct {
 func New(o Options) *Server {
 	limits := o.Limits.withDefaults()
 	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody})
-	d := &door{next: api.SplitPaths(newRouter(answers)), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
+	d := &door{next: api.SplitPaths(newRouter(o.PublicURL, answers)), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
 	return &Server{http: &http.Server{
 		Handler:           d,
 		ReadHeaderTimeout: limits.HeaderTimeout,
@@ -69,14 +70,35 @@ func New(o Options) *Server {
 }
 
 // newRouter assembles what answers requests.
-func newRouter(answers *api.API) *echo.Echo {
+func newRouter(origin string, answers *api.API) *echo.Echo {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is anybody's to write
 	e.Logger.SetOutput(io.Discard)
 	e.StdLogger = log.New(io.Discard, "", 0)
 	answers.Mount(e)
+	describe(e, origin)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
 	return e
+}
+
+// describe serves what the API's routes are, for programs and for people.
+func describe(e *echo.Echo, origin string) {
+	var routes []openapi.Route
+	for _, r := range e.Routes() {
+		routes = append(routes, openapi.Route{Method: r.Method, Path: r.Path})
+	}
+	for path, made := range map[string]struct {
+		contentType string
+		from        func(string, []openapi.Route) ([]byte, error)
+	}{"/openapi.json": {"application/json", openapi.Document}, "/docs": {"text/html; charset=utf-8", openapi.Page}} {
+		e.GET(path, func(c echo.Context) error {
+			b, err := made.from(origin, routes)
+			if err != nil {
+				return err
+			}
+			return c.Blob(http.StatusOK, made.contentType, b)
+		})
+	}
 }
 
 // Serve answers the requests of a listener's connections until Shutdown. It returns nil then.

@@ -11,7 +11,20 @@ const client = new AgentMailClient({
   maxRetries: 0,
 });
 
+// methods lists every method of the client, as "inboxes.messages.send".
+function methods(at = client, prefix = "") {
+  const own = {};
+  for (let p = Object.getPrototypeOf(at); p !== Object.prototype; p = Object.getPrototypeOf(p)) {
+    Object.assign(own, { ...Object.getOwnPropertyDescriptors(p), ...own });
+  }
+  return Object.entries(own).flatMap(([name, { get, value }]) => {
+    if (get) return methods(at[name], `${prefix}${name}.`);
+    return typeof value === "function" && prefix && name !== "constructor" && !name.startsWith("_") ? [prefix + name] : [];
+  });
+}
+
 async function call({ method, args }) {
+  if (method === "methods") return { result: methods() };
   const names = method.split(".");
   const verb = names.pop();
   const resource = names.reduce((at, name) => at[name], client);
