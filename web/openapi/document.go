@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"podmail/mail"
 )
 
 // Route is a mounted route, its path parameters written :name.
@@ -105,8 +107,9 @@ func braced(path string) string {
 
 func (d described) document() object {
 	o := object{"operationId": d.scope + d.id, "summary": d.summary, "tags": []string{d.resource()}, "responses": d.responses()}
-	if d.permission != "" {
-		o["description"] = "Needs the permission `" + string(d.permission) + "`."
+	if ps := d.permissions(); ps != nil {
+		o["x-permissions"] = ps
+		o["description"] = "Needs the permission `" + strings.Join(ps, "` and `") + "`."
 	}
 	if d.open {
 		o["security"] = []object{}
@@ -118,6 +121,16 @@ func (d described) document() object {
 		o["requestBody"] = object{"content": object{"application/json": object{"schema": object{"$ref": schemaPath + d.body}}}}
 	}
 	return o
+}
+
+// permissions are those that a key needs for it.
+func (o operation) permissions() (ps []string) {
+	for _, p := range []mail.Permission{o.permission, o.also} {
+		if p != "" {
+			ps = append(ps, string(p))
+		}
+	}
+	return ps
 }
 
 // resource is what the operation is about: messages of messages.list.

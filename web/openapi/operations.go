@@ -7,6 +7,7 @@ type operation struct {
 	id         string // as AgentMail's clients call it, less the scope
 	summary    string
 	permission mail.Permission // that a key needs; empty: any key will do
+	also       mail.Permission // that it needs besides
 	open       bool            // needs no key
 	query      string          // names of parameters.go, separated by spaces
 	body       string          // schema of the request's body; empty: it has none
@@ -65,11 +66,11 @@ var operations = map[string]operation{
 		summary: "Delete a message for good."},
 	"POST /messages/send": {id: "messages.send", permission: mail.MessageSend, body: "SendMessageRequest", answer: "SendMessageResponse",
 		summary: "Send a message."},
-	"POST /messages/:message_id/reply": {id: "messages.reply", permission: mail.MessageSend, body: "ReplyToMessageRequest", answer: "SendMessageResponse",
+	"POST /messages/:message_id/reply": {id: "messages.reply", permission: mail.MessageSend, also: mail.MessageRead, body: "ReplyToMessageRequest", answer: "SendMessageResponse",
 		summary: "Answer a message, to its sender or to whom the request names."},
-	"POST /messages/:message_id/reply-all": {id: "messages.replyAll", permission: mail.MessageSend, body: "ReplyAllMessageRequest", answer: "SendMessageResponse",
+	"POST /messages/:message_id/reply-all": {id: "messages.replyAll", permission: mail.MessageSend, also: mail.MessageRead, body: "ReplyAllMessageRequest", answer: "SendMessageResponse",
 		summary: "Answer a message to everybody in it."},
-	"POST /messages/:message_id/forward": {id: "messages.forward", permission: mail.MessageSend, body: "SendMessageRequest", answer: "SendMessageResponse",
+	"POST /messages/:message_id/forward": {id: "messages.forward", permission: mail.MessageSend, also: mail.MessageRead, body: "SendMessageRequest", answer: "SendMessageResponse",
 		summary: "Forward a message with its attachments."},
 
 	"GET /threads": {id: "threads.list", permission: mail.MessageRead, query: "limit page_token labels before after ascending include_spam include_blocked include_unauthenticated include_trash senders recipients subject", answer: "ListThreadsResponse",

@@ -24,8 +24,8 @@ type section struct {
 
 // entry is an operation on the page, with every path at which it is mounted.
 type entry struct {
-	ID, Summary, Method, Permission, Body, Answer string
-	Paths, Query                                  []string
+	ID, Summary, Method, Body, Answer string
+	Paths, Query, Permissions         []string
 }
 
 // shape is a schema on the page.
@@ -66,7 +66,7 @@ func sections(all []described) (out []section) {
 	for _, d := range all {
 		e := entries[d.id]
 		if e == nil {
-			e = &entry{ID: d.id, Summary: d.summary, Method: d.Method, Permission: string(d.permission), Body: d.body, Answer: d.answer, Query: strings.Fields(d.query)}
+			e = &entry{ID: d.id, Summary: d.summary, Method: d.Method, Body: d.body, Answer: d.answer, Query: strings.Fields(d.query), Permissions: d.permissions()}
 			entries[d.id] = e
 			name := d.resource()
 			if byName[name] == nil {
