@@ -70,10 +70,18 @@ const (
 	maxThreadAttachments = 100
 )
 
-// Add takes a message into the thread.
+// Add takes a message into the thread. A draft belongs to it but is no part of it until it is sent: a thread of nothing
+// but drafts has no messages, and nobody sees it.
 func (t *Thread) Add(m *Message) {
+	t.initCounts()
+	if slices.Contains(m.Labels, LabelDraft) {
+		if t.MessageCount == 0 {
+			t.Timestamp = m.Timestamp
+		}
+		return
+	}
 	if t.MessageCount == 0 {
-		t.Subject = m.Envelope.Subject
+		t.Subject, t.Timestamp = m.Envelope.Subject, m.Timestamp
 	}
 	t.Senders = appear(t.Senders, m.Envelope.From)
 	for _, list := range [][]Address{m.Envelope.To, m.Envelope.Cc, m.Envelope.Bcc} {
@@ -92,11 +100,11 @@ func (t *Thread) Add(m *Message) {
 	}
 	room := max(0, maxThreadAttachments-len(t.Attachments))
 	t.Attachments = append(t.Attachments, m.Attachments[:min(room, len(m.Attachments))]...)
-	t.initCounts()
 	t.count(m.Labels, 1)
 }
 
-// Relabel takes into account that one message's labels went from before to after.
+// Relabel takes into account that one message's labels went from before to after. One that became a draft, or is one no
+// longer, takes Rebuild.
 func (t *Thread) Relabel(before, after []string) {
 	t.initCounts()
 	t.count(before, -1)
@@ -110,6 +118,9 @@ func (t *Thread) initCounts() {
 }
 
 func (t *Thread) count(labels []string, by int64) {
+	if slices.Contains(labels, LabelDraft) {
+		return
+	}
 	for _, l := range labels {
 		count(t.LabelCounts, l, by)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"podmail/mail"
@@ -47,7 +48,16 @@ func (s *Server) AppendMessage(ctx context.Context, g mail.Grant, a Append) (uid
 	if err != nil {
 		return 0, 0, err
 	}
-	err = s.store.For(g.Scope).Write(ctx, f.file)
+	draftID, err := s.newID()
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
+		if err := f.file(tx); err != nil || !slices.Contains(m.Labels, mail.LabelDraft) {
+			return err
+		}
+		return insertDraft(tx, draftID, &f.message.Message, now)
+	})
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, 0, mail.NotFound("Mailbox") // deleted meanwhile
 	} else if err != nil {

@@ -15,12 +15,13 @@ type edit struct {
 	tx      storage.Tx
 	now     time.Time
 	threads map[int64]*mail.Thread // their counts
-	shrunk  map[int64]bool         // threads that lost messages and are derived anew
+	shrunk  map[int64]bool         // threads whose messages are others than before: they are derived anew
 	boxes   []mail.Mailbox
+	newID   func() (string, error)
 }
 
-func newEdit(tx storage.Tx, now time.Time) *edit {
-	return &edit{tx: tx, now: now, threads: map[int64]*mail.Thread{}, shrunk: map[int64]bool{}}
+func (s *Server) newEdit(tx storage.Tx, now time.Time) *edit {
+	return &edit{tx: tx, now: now, threads: map[int64]*mail.Thread{}, shrunk: map[int64]bool{}, newID: s.newID}
 }
 
 func (e *edit) mailboxes() ([]mail.Mailbox, error) {
@@ -108,7 +109,27 @@ func (e *edit) apply(m *mail.Message, labels, added, removed []string, mailbox i
 	if err != nil {
 		return err
 	}
+	if err := e.redraft(m, added, removed); err != nil {
+		return err
+	}
 	return e.events(m, added, removed)
+}
+
+// redraft makes a message that came into Drafts a draft, and one that left it none.
+func (e *edit) redraft(m *mail.Message, added, removed []string) error {
+	switch {
+	case slices.Contains(added, mail.LabelDraft):
+		e.shrunk[m.Thread] = true
+		id, err := e.newID()
+		if err != nil {
+			return err
+		}
+		return insertDraft(e.tx, id, m, e.now)
+	case slices.Contains(removed, mail.LabelDraft):
+		e.shrunk[m.Thread] = true
+		return e.tx.DeleteDraftOf(m.ID)
+	}
+	return nil
 }
 
 func (e *edit) events(m *mail.Message, added, removed []string) error {

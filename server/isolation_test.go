@@ -44,6 +44,8 @@ func everything(t *rapid.T, s *server.Server, g mail.Grant) string {
 	check(keys, err)
 	threads, _, err := s.ListThreads(ctx, g, include, all)
 	check(threads, err)
+	drafts, _, err := s.ListDrafts(ctx, g, mail.MessageFilter{}, all)
+	check(drafts, err)
 	queued, _, err := s.ListDeliveries(ctx, g, all)
 	check(queued, err)
 	for _, th := range threads {

@@ -276,6 +276,11 @@ func (e *edit) copy(m *mail.Message, from, to mail.Mailbox, newID func() (string
 	if err := e.tx.CopyMessage(id, m); err != nil {
 		return err
 	}
+	if slices.Contains(m.Labels, mail.LabelDraft) {
+		if err := e.redraft(m, m.Labels, nil); err != nil {
+			return err
+		}
+	}
 	if _, err := e.thread(m.Thread); err != nil {
 		return err
 	}

@@ -242,7 +242,7 @@ func (s *Server) edit(ctx context.Context, g mail.Grant, fn func(storage.Tx, *ed
 		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
-		return fn(tx, newEdit(tx, now))
+		return fn(tx, s.newEdit(tx, now))
 	})
 	if err == nil {
 		s.hub.Wake(g.Scope)

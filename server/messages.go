@@ -42,7 +42,7 @@ func (s *Server) visible(g mail.Grant, f mail.MessageFilter) mail.MessageFilter 
 
 // readable is the set of hidden kinds that the grant's permissions let it see.
 func readable(g mail.Grant) mail.Hidden {
-	h := mail.HiddenDraft
+	var h mail.Hidden // drafts are no messages: whoever may read them does so as drafts
 	for _, l := range []struct {
 		permission mail.Permission
 		hidden     mail.Hidden
@@ -154,7 +154,7 @@ func (s *Server) UpdateMessage(ctx context.Context, g mail.Grant, messageID stri
 		if m, err = findMessage(tx, g, messageID); err != nil {
 			return err
 		}
-		e := newEdit(tx, now)
+		e := s.newEdit(tx, now)
 		if err := e.relabel(&m, add, remove); err != nil {
 			return err
 		}
@@ -209,7 +209,7 @@ func (s *Server) DeleteMessage(ctx context.Context, g mail.Grant, messageID stri
 		if m, err = findMessage(tx, g, messageID); err != nil {
 			return err
 		}
-		e := newEdit(tx, now)
+		e := s.newEdit(tx, now)
 		if err := e.remove(&m); err != nil {
 			return err
 		}

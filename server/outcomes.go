@@ -27,7 +27,7 @@ func (s *Server) settle(tx storage.Tx, d mail.Delivery, state mail.DeliveryState
 	if err != nil {
 		return err
 	}
-	e := newEdit(tx, now)
+	e := s.newEdit(tx, now)
 	label, event := mail.LabelDelivered, mail.EventDelivered
 	details := map[string]any{"recipients": []string{d.Recipient}}
 	if state == mail.DeliveryBounced {

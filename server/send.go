@@ -43,10 +43,14 @@ type outgoing struct {
 	labels      []string
 	original    *mail.Message // that it answers or forwards
 	mark        string        // label that the original gets
+	sends       *mail.Draft   // that becomes this message
 }
 
 // Send composes a message, stores it as sent and queues it to every recipient, in one transaction.
 func (s *Server) Send(ctx context.Context, g mail.Grant, r SendRequest) (mail.Message, error) {
+	if err := g.Require(mail.MessageSend); err != nil {
+		return mail.Message{}, err
+	}
 	out, err := s.newOutgoing(ctx, g, r)
 	if err != nil {
 		return mail.Message{}, err
@@ -56,9 +60,6 @@ func (s *Server) Send(ctx context.Context, g mail.Grant, r SendRequest) (mail.Me
 
 // newOutgoing checks a request and turns it into a draft from the grant's inbox.
 func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (*outgoing, error) {
-	if err := g.Require(mail.MessageSend); err != nil {
-		return nil, err
-	}
 	out := &outgoing{labels: []string{mail.LabelSent}}
 	err := s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
 		out.inbox, err = tx.FindOwnInbox()
@@ -88,14 +89,19 @@ func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (
 		}
 		out.labels = append(out.labels, label)
 	}
-	for _, a := range r.Attachments {
-		out.draft.Attachments = append(out.draft.Attachments, compose.Attachment{Filename: a.Filename, ContentType: a.ContentType,
-			Disposition: a.Disposition, ContentID: a.ContentID, Open: func() (io.Reader, error) { return bytes.NewReader(a.Content), nil }})
-	}
+	out.attach(r.Attachments)
 	if err := compose.Check(&out.draft); err != nil {
 		return nil, err
 	}
 	return out, out.address(r)
+}
+
+// attach adds files that came with a request.
+func (o *outgoing) attach(files []NewAttachment) {
+	for _, a := range files {
+		o.draft.Attachments = append(o.draft.Attachments, compose.Attachment{Filename: a.Filename, ContentType: a.ContentType,
+			Disposition: a.Disposition, ContentID: a.ContentID, Open: func() (io.Reader, error) { return bytes.NewReader(a.Content), nil }})
+	}
 }
 
 // address parses the request's addresses.
@@ -148,6 +154,16 @@ func (s *Server) sendOut(ctx context.Context, out *outgoing) (mail.Message, erro
 		return mail.Message{}, err
 	}
 	ctx = s.traced(ctx)
+	c, err := s.compose(ctx, out)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	defer s.discard(c)
+	return s.storeSent(ctx, out, c)
+}
+
+// compose writes the message down.
+func (s *Server) compose(ctx context.Context, out *outgoing) (*content, error) {
 	pr, pw := io.Pipe()
 	go func() {
 		w := bufio.NewWriterSize(pw, 32<<10)
@@ -155,12 +171,7 @@ func (s *Server) sendOut(ctx context.Context, out *outgoing) (mail.Message, erro
 		pw.CloseWithError(errors.Join(err, w.Flush()))
 	}()
 	defer pr.Close()
-	c, err := s.stage(ctx, []int64{out.inbox.Pod}, pr)
-	if err != nil {
-		return mail.Message{}, err
-	}
-	defer s.discard(c)
-	return s.storeSent(ctx, out, c)
+	return s.stage(ctx, []int64{out.inbox.Pod}, pr)
 }
 
 // storeSent files the message in Sent with a queue row for each recipient and the event, in one transaction.
@@ -178,7 +189,16 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 	}
 	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		tx := sys.For(out.inbox.Scope())
-		if err := out.markOriginal(tx, f, now); err != nil {
+		e := s.newEdit(tx, now)
+		if out.sends != nil {
+			if err := takeDraft(tx, e, out.sends); err != nil {
+				return err
+			}
+		}
+		if err := out.markOriginal(tx, f, e); err != nil {
+			return err
+		}
+		if err := e.flush(); err != nil {
 			return err
 		}
 		if err := f.file(tx); err != nil {
@@ -203,7 +223,7 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 }
 
 // markOriginal ties the message to the thread of the one it answers or forwards, and labels that one.
-func (o *outgoing) markOriginal(tx storage.Tx, f *filing, now time.Time) error {
+func (o *outgoing) markOriginal(tx storage.Tx, f *filing, e *edit) error {
 	if o.original == nil {
 		return nil
 	}
@@ -212,11 +232,7 @@ func (o *outgoing) markOriginal(tx storage.Tx, f *filing, now time.Time) error {
 		return err
 	}
 	f.forced = original.Thread
-	e := newEdit(tx, now)
-	if err := e.relabel(&original, []string{o.mark}, nil); err != nil {
-		return err
-	}
-	return e.flush()
+	return e.relabel(&original, []string{o.mark}, nil)
 }
 
 // enqueue queues the message to each recipient: by the local courier where the domain is ours, else by SMTP.

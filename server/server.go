@@ -51,6 +51,8 @@ type Server struct {
 	queue        chan struct{} // wakes the local courier
 	index        chan struct{} // wakes the search indexer
 	sweep        chan struct{} // wakes the sweeper
+	drafts       chan struct{} // wakes the sender of scheduled drafts
+	busyDrafts   sync.Map      // keys of the drafts that are being changed (false) or sent (true)
 	used         usedKeys
 	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row
 }
@@ -59,7 +61,8 @@ type Server struct {
 func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, log: o.Log, hostname: o.Hostname,
 		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize,
-		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
+		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
+		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }
 
 // MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.
@@ -70,6 +73,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
 	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexMessages) })
+	g.Go(func() error { return s.loop(ctx, "scheduled drafts", s.drafts, 2*time.Second, s.SendDueDrafts) })
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()

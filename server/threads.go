@@ -100,6 +100,9 @@ func (s *Server) UpdateThread(ctx context.Context, g mail.Grant, threadID string
 			return err
 		}
 		for i := range messages {
+			if slices.Contains(messages[i].Labels, mail.LabelDraft) {
+				continue
+			}
 			if err := e.relabel(&messages[i], add, remove); err != nil {
 				return err
 			}
@@ -141,7 +144,7 @@ func (s *Server) editThread(ctx context.Context, g mail.Grant, threadID string, 
 			return err
 		}
 		tx := sys.For(t.Scope())
-		return fn(tx, newEdit(tx, now), t)
+		return fn(tx, s.newEdit(tx, now), t)
 	})
 	if err == nil {
 		s.hub.Wake(t.Scope())

@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"podmail/mail"
@@ -60,13 +61,18 @@ func scanMessage(r *sqlite.Row) (m mail.Message, err error) {
 		&envelope, &m.Preview, &attachments, &m.Size, &m.Mailbox, &m.UID, &m.ModSeq, &m.InternalDate, &m.TraceID); err != nil {
 		return m, err
 	}
+	return m, decodeMessage(&m, labels, envelope, attachments)
+}
+
+// decodeMessage reads the columns that are JSON.
+func decodeMessage(m *mail.Message, labels, envelope, attachments string) error {
 	if err := decode(labels, &m.Labels); err != nil {
-		return m, fmt.Errorf("labels of message %d: %w", m.ID, err)
+		return fmt.Errorf("labels of message %d: %w", m.ID, err)
 	}
 	if err := decode(attachments, &m.Attachments); err != nil {
-		return m, fmt.Errorf("attachments of message %d: %w", m.ID, err)
+		return fmt.Errorf("attachments of message %d: %w", m.ID, err)
 	}
-	return m, decode(envelope, &m.Envelope)
+	return decode(envelope, &m.Envelope)
 }
 
 // NewMessage is a message ready to be stored: all that can be worked out before the transaction has been.
@@ -193,6 +199,11 @@ func (tx Tx) DeleteMessage(m *mail.Message) error {
 	}
 	if err := tx.deleteLabels(m.Labels, m.Timestamp, m.ID); err != nil {
 		return err
+	}
+	if slices.Contains(m.Labels, mail.LabelDraft) {
+		if err := tx.DeleteDraftOf(m.ID); err != nil {
+			return err
+		}
 	}
 	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deleteIndexed, deleteMessage} {
 		if _, err := tx.tx.Exec(s, m.ID); err != nil {

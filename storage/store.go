@@ -46,6 +46,7 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"thread_references": {Pod: "pod_id", Inbox: "inbox_id"},
 	"messages":          {Pod: "pod_id", Inbox: "inbox_id"},
 	"message_labels":    {Pod: "pod_id", Inbox: "inbox_id"},
+	"drafts":            {Pod: "pod_id", Inbox: "inbox_id"},
 	"expunges":          {Pod: "pod_id", Inbox: "inbox_id"},
 	"deliveries":        {Pod: "pod_id", Inbox: "inbox_id"},
 	"events":            {Pod: "pod_id", Inbox: "inbox_id"},

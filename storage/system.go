@@ -14,6 +14,7 @@ var (
 	findAPIKeyByHash  = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
 	touchAPIKey       = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
 	listDue           = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = ?1 AND d.next_attempt_at <= ?2 AND {organization} ORDER BY d.next_attempt_at LIMIT ?3`)
+	listDueDrafts     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
 	listUnindexed     = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed        = tables.Compile(`UPDATE organization SET indexed = ?`)
 	listStaged        = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
@@ -100,4 +101,9 @@ func (tx SystemTx) ListHiddenInboxes(limit int) ([]Job, error) {
 // ListHiddenPods lists pods that are deleted but not yet cleaned up.
 func (tx SystemTx) ListHiddenPods(limit int) ([]Job, error) {
 	return all(tx.Tx, listHiddenPods, scanJob, limit)
+}
+
+// ListDueDrafts lists the drafts that are scheduled up to now, the longest waiting first.
+func (tx SystemTx) ListDueDrafts(now time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listDueDrafts, scanJob, now, limit)
 }

@@ -16,6 +16,8 @@ type Draft struct {
 	From         mail.Address
 	ReplyTo      []mail.Address
 	To, Cc       []mail.Address
+	Bcc          []mail.Address // written only if Unsent
+	Unsent       bool           // is kept to be edited: as it stands, with nothing made up for readers
 	Subject      string
 	Text, HTML   string
 	Attachments  []Attachment
@@ -32,6 +34,7 @@ type Attachment struct {
 	Filename, ContentType string
 	Disposition           string // inline or attachment; empty means attachment
 	ContentID             string // without angle brackets
+	ID                    string // by which callers know it, if they do; not written
 	Open                  func() (io.Reader, error)
 }
 
@@ -51,26 +54,23 @@ func (w *writer) print(s ...string) {
 	}
 }
 
-// Write writes the message: header, then the body in as few parts as it needs. Bcc is no part of a Draft, so it cannot
-// leak. Lines end in CRLF and stay within 998 bytes (RFC 5322 2.1.1).
+// Write writes the message: header, then the body in as few parts as it needs. Bcc is left out of what is sent, so that it
+// cannot leak. Lines end in CRLF and stay within 998 bytes (RFC 5322 2.1.1).
 func Write(out io.Writer, d *Draft) error {
 	w := &writer{w: out, seed: d.BoundarySeed}
 	w.header(d)
 	text, html := d.Text, d.HTML
-	if text == "" && html != "" {
+	if text == "" && html != "" && !d.Unsent {
 		text = reply.ToText(html)
 	}
-	var inline, attached []Attachment
-	for _, a := range d.Attachments {
-		if a.Disposition == "inline" && a.ContentID != "" && html != "" {
-			inline = append(inline, a)
-		} else {
-			attached = append(attached, a)
-		}
-	}
+	inline, attached := d.files()
 	w.mixed(attached, func() {
 		if html == "" {
 			w.text("plain", text)
+			return
+		}
+		if text == "" && d.Unsent {
+			w.related(inline, html)
 			return
 		}
 		w.multipart("alternative", "", []func(){
@@ -79,6 +79,24 @@ func Write(out io.Writer, d *Draft) error {
 		})
 	})
 	return w.err
+}
+
+// files are the attachments that the HTML shows, and the others. They are written in this order.
+func (d *Draft) files() (inline, attached []Attachment) {
+	for _, a := range d.Attachments {
+		if a.Disposition == "inline" && a.ContentID != "" && d.HTML != "" {
+			inline = append(inline, a)
+		} else {
+			attached = append(attached, a)
+		}
+	}
+	return inline, attached
+}
+
+// Files are the attachments in the order in which Write writes them.
+func (d *Draft) Files() []Attachment {
+	inline, attached := d.files()
+	return append(inline, attached...)
 }
 
 func (w *writer) mixed(files []Attachment, body func()) {

@@ -18,15 +18,19 @@ const (
 func (w *writer) header(d *Draft) {
 	w.print("Date: ", d.Date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"), "\r\n")
 	w.print("From: ", addressList([]mail.Address{d.From}), "\r\n")
+	bcc := d.Bcc
+	if !d.Unsent {
+		bcc = nil
+	}
 	for _, f := range []struct {
 		name string
 		list []mail.Address
-	}{{"Reply-To", d.ReplyTo}, {"To", d.To}, {"Cc", d.Cc}} {
+	}{{"Reply-To", d.ReplyTo}, {"To", d.To}, {"Cc", d.Cc}, {"Bcc", bcc}} {
 		if len(f.list) > 0 {
 			w.print(f.name, ": ", addressList(f.list), "\r\n")
 		}
 	}
-	if len(d.To)+len(d.Cc) == 0 { // only blind copies (RFC 5322 3.6.3)
+	if len(d.To)+len(d.Cc) == 0 && !d.Unsent { // only blind copies (RFC 5322 3.6.3)
 		w.print("To: undisclosed-recipients:;\r\n")
 	}
 	w.print("Subject: ", unstructured(clip(d.Subject, maxSubject), len("Subject: ")), "\r\n", "Message-ID: ", d.MessageID, "\r\n")

@@ -89,7 +89,11 @@ func (w *World) poison(t testing.TB) {
 	t.Helper()
 	pod := w.Pod(t, Poison)
 	for _, name := range []string{"poison.alice", "poison.bob"} {
-		w.Inbox(t, pod, name)
+		g := w.Inbox(t, pod, name)
+		if _, _, err := w.Server.CreateDraft(context.Background(), g, server.NewDraft{ClientID: Poison,
+			SendRequest: server.SendRequest{Subject: Poison, To: []string{"poison@example.org"}}}); err != nil {
+			t.Fatal(err)
+		}
 		w.Deliver(t, name+"@podmail.test", "From: "+Poison+" <poison@example.org>\nTo: "+name+"@podmail.test\nSubject: "+Poison+
 			"\nMessage-ID: <hello@example.org>\n\n"+Poison+" hello\n")
 	}

@@ -179,7 +179,9 @@ func (d *door) tenantNamed(t testing.TB, name string) *tenant {
 	message := "<" + name + "@example.org>"
 	m := d.call(t, n.inboxKey, "GET", "/v0/inboxes/"+n.inbox.InboxID+"/messages/"+url.PathEscape(message), "")
 	k := d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/api-keys", `{"name":"`+name+` key"}`)
-	n.ids = map[string]string{"pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
+	dr := d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/drafts",
+		`{"subject":"`+name+` draft","to":["`+name+`@elsewhere.test"],"attachments":[{"filename":"`+name+`.txt","content":"aGk="}]}`)
+	n.ids = map[string]string{"draft_id": dr.get(t, "draft_id"), "draft_attachment_id": dr.get(t, "attachments.0.attachment_id"), "pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
 		"thread_id": m.get(t, "thread_id"), "attachment_id": m.get(t, "attachments.0.attachment_id")}
 	return n
 }
@@ -189,6 +191,9 @@ func fill(route string, ids map[string]string) string {
 	parts := strings.Split(route, "/")
 	for i, p := range parts {
 		if name, ok := strings.CutPrefix(p, ":"); ok {
+			if name == "attachment_id" && strings.Contains(route, "/drafts/") {
+				name = "draft_attachment_id"
+			}
 			parts[i] = url.PathEscape(ids[name])
 		}
 	}
@@ -201,6 +206,10 @@ func bodyFor(r *echo.Route, ids map[string]string) string {
 	switch {
 	case r.Method == "GET" || r.Method == "DELETE":
 		return ""
+	case strings.HasSuffix(r.Path, "/drafts/:draft_id/send"):
+		return `{"add_labels":["later"]}`
+	case tail == ":draft_id":
+		return `{"subject":"changed"}`
 	case tail == "send" || tail == "forward":
 		return `{"to":"someone@elsewhere.test","subject":"s","text":"t"}`
 	case tail == "reply" || tail == "reply-all":

@@ -20,6 +20,7 @@ var usedAt = regexp.MustCompile(`"used_at":"[^"]*",`)
 // missing are well-formed ids of nothing.
 var missing = map[string]string{"pod_id": "019b0000-0000-7000-8000-000000000000", "inbox_id": "nobody@podmail.test",
 	"api_key_id": "019b0000-0000-7000-8000-000000000000", "message_id": "<nothing@example.org>",
+	"draft_id": "019b0000-0000-7000-8000-000000000000", "draft_attachment_id": "nothing",
 	"thread_id": "019b0000-0000-7000-8000-000000000000", "attachment_id": "nothing"}
 
 // TestForeignIsMissing: at every route, what belongs to another tenant gets exactly the answer of what does not exist,
@@ -46,6 +47,9 @@ func TestForeignIsMissing(t *testing.T) {
 			lured, lost := maps.Clone(foreign.ids), maps.Clone(foreign.ids)
 			for _, name := range names[i:] {
 				lured[name], lost[name] = own.ids[name], missing[name]
+				if name == "attachment_id" {
+					lured["draft_"+name], lost["draft_"+name] = own.ids["draft_"+name], missing["draft_"+name]
+				}
 			}
 			for actor, key := range map[string]string{"organization": org, "foreign pod": foreign.podKey, "foreign inbox": foreign.inboxKey} {
 				got := d.call(t, key, r.Method, fill(r.Path, lured), bodyFor(r, lured))
@@ -76,7 +80,7 @@ func same(t *testing.T, actor string, r *echo.Route, a, b reply) {
 // snapshot is all that the organization's key sees of a tenant.
 func snapshot(t *testing.T, d *door, org string, n *tenant) (seen []string) {
 	t.Helper()
-	for _, path := range []string{"/v0/pods/:pod_id", "/v0/pods/:pod_id/inboxes", "/v0/pods/:pod_id/threads", "/v0/pods/:pod_id/threads/:thread_id", "/v0/inboxes/:inbox_id/messages"} {
+	for _, path := range []string{"/v0/pods/:pod_id", "/v0/pods/:pod_id/inboxes", "/v0/pods/:pod_id/threads", "/v0/pods/:pod_id/threads/:thread_id", "/v0/inboxes/:inbox_id/messages", "/v0/pods/:pod_id/drafts", "/v0/pods/:pod_id/drafts/:draft_id"} {
 		seen = append(seen, d.call(t, org, "GET", fill(path, n.ids)+"?include_trash=true&include_spam=true", "").body)
 	}
 	keys := d.call(t, org, "GET", fill("/v0/pods/:pod_id/api-keys", n.ids), "").body
@@ -105,7 +109,7 @@ func TestScopes(t *testing.T) {
 	made, owns := 0, map[string]*tenant{}
 	for _, r := range all {
 		for _, actor := range []string{"organization", "pod", "inbox"} {
-			if owns[actor] == nil || r.Method == "DELETE" { // which needs something to delete
+			if owns[actor] == nil || consumes(r) {
 				made++
 				owns[actor] = d.tenantNamed(t, "gamma"+strconv.Itoa(made))
 			}
@@ -124,11 +128,16 @@ func TestScopes(t *testing.T) {
 			if none := d.call(t, "", r.Method, fill(r.Path, own.ids), ""); none.status != 401 || none.get(t, "code") != "missing_authorization" {
 				t.Errorf("nobody: %s %s: %d %s", r.Method, r.Path, none.status, none.body)
 			}
-			if r.Method == "DELETE" {
+			if consumes(r) {
 				owns[actor] = nil
 			}
 		}
 	}
+}
+
+// consumes tells whether a route takes away what it is about.
+func consumes(r *echo.Route) bool {
+	return r.Method == http.MethodDelete || strings.HasSuffix(r.Path, "/drafts/:draft_id/send")
 }
 
 // expected is the scope rule of the contract (semantics.md, API keys and "decided here").

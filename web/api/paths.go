@@ -83,6 +83,8 @@ func pathNoun(name string) string {
 		return "API key"
 	case "message_id":
 		return "Message"
+	case "draft_id":
+		return "Draft"
 	case "thread_id":
 		return "Thread"
 	default:

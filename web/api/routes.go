@@ -58,6 +58,16 @@ func (a *API) Mount(e *echo.Echo) {
 	inbox.post("/messages/:message_id/forward", a.forward)
 
 	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/drafts", a.listDrafts)
+		at.get("/drafts/:draft_id", a.getDraft)
+		at.get("/drafts/:draft_id/attachments/:attachment_id", a.getDraftAttachment)
+	}
+	inbox.post("/drafts", a.createDraft)
+	inbox.patch("/drafts/:draft_id", a.updateDraft)
+	inbox.delete("/drafts/:draft_id", a.deleteDraft)
+	inbox.post("/drafts/:draft_id/send", a.sendDraft)
+
+	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/threads", a.listThreads)
 		at.get("/threads/:thread_id", a.getThread)
 		at.patch("/threads/:thread_id", a.updateThread)

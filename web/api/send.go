@@ -85,24 +85,32 @@ func (a *API) readSend(c echo.Context) (*object, server.SendRequest, error) {
 		Headers: body.textMap("headers"), Labels: body.texts("labels"),
 	}
 	track := body.flag("track_opens")
-	files := body.objects("attachments")
-	for _, f := range files {
-		r.Attachments = append(r.Attachments, f.newAttachment())
-	}
-	if err := body.err(); err != nil {
+	if r.Attachments, err = body.newAttachments("attachments"); err != nil {
 		return nil, r, err
 	}
 	if track {
 		return nil, r, mail.Errorf(mail.CodeInvalid, "Opens cannot be tracked without a domain that has tracking enabled.").
 			WithReason(mail.ReasonUnprocessable).WithFix("Leave track_opens out.")
 	}
+	return body, r, nil
+}
+
+// newAttachments reads a field of SendAttachments, after which the body's fields must all have been read.
+func (o *object) newAttachments(name string) (all []server.NewAttachment, err error) {
+	files := o.objects(name)
+	for _, f := range files {
+		all = append(all, f.newAttachment())
+	}
+	if err := o.err(); err != nil {
+		return nil, err
+	}
 	for i, f := range files {
 		if f.has("url") && !f.isNull("url") {
-			return nil, r, mail.Errorf(mail.CodeForbidden, "attachments.%d: attachments by url cannot be fetched by this server.", i).
+			return nil, mail.Errorf(mail.CodeForbidden, "%s.%d: attachments by url cannot be fetched by this server.", name, i).
 				WithReason(mail.ReasonMessageRejected).WithFix("Send the file itself, base64 encoded, as content.")
 		}
 	}
-	return body, r, nil
+	return all, nil
 }
 
 // newAttachment reads the contract's SendAttachment: either content or url.
