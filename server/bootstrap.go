@@ -49,6 +49,11 @@ func (s *Server) found(ctx context.Context) error {
 			return err
 		}
 		s.organization = row
+		listed, err := tx.HasListEntries()
+		if err != nil {
+			return err
+		}
+		s.lists.Store(listed)
 		_, err = tx.FindVisibleDomain(s.defaultDomain)
 		if errors.Is(err, storage.ErrNotFound) {
 			return tx.InsertDomain(mail.Domain{Name: s.defaultDomain, Verified: true, CreatedAt: now})

@@ -84,20 +84,35 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
-	return s.deliverTo(ctx, inboxes, p, c, trace, now, nil)
+	return s.deliverTo(ctx, inboxes, p, c, received{reversePath: in.ReversePath, trace: trace, at: now}, nil)
+}
+
+// received is what is known of a message that comes in beside its bytes.
+type received struct {
+	reversePath string
+	trace       []byte // header fields of ours, on top
+	at          time.Time
 }
 
 // deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
 // in it too.
-func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Parsed, c *content, trace []byte, now time.Time, also func(storage.SystemTx) error) error {
+func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Parsed, c *content, r received, also func(storage.SystemTx) error) error {
 	filings := make([]*filing, len(inboxes))
+	events := make([]mail.EventType, len(inboxes))
 	for i := range inboxes {
-		m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}
-		f, err := s.newFiling(m, p, c, trace, mail.LabelReceived)
+		m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
+		mailbox, event := mail.LabelReceived, mail.EventReceived
+		blocked, err := s.isBlocked(ctx, inboxes[i].Scope(), &p.Envelope, r.reversePath)
 		if err != nil {
+			return coded(err, "Mailbox")
+		}
+		if blocked {
+			m.Labels, mailbox, event = []string{mail.LabelBlocked, mail.LabelReceived, mail.LabelUnread}, mail.LabelSpam, mail.EventReceivedBlocked
+		}
+		if filings[i], err = s.newFiling(m, p, c, r.trace, mailbox); err != nil {
 			return err
 		}
-		filings[i] = f
+		events[i] = event
 	}
 	err := s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		for i, f := range filings {
@@ -105,7 +120,7 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 			if err := f.file(tx); err != nil {
 				return err
 			}
-			event := mail.Event{Type: mail.EventReceived, Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: now}
+			event := mail.Event{Type: events[i], Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: r.at}
 			if err := tx.InsertEvent(event); err != nil {
 				return err
 			}
@@ -120,7 +135,7 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 	}
 	for i, f := range filings {
 		s.hub.Wake(inboxes[i].Scope())
-		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "size", f.message.Size)
+		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "event", events[i], "size", f.message.Size)
 	}
 	poke(s.index)
 	return nil

@@ -176,6 +176,9 @@ func (s *Server) compose(ctx context.Context, out *outgoing) (*content, error) {
 
 // storeSent files the message in Sent with a queue row for each recipient and the event, in one transaction.
 func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail.Message, error) {
+	if err := s.mayReach(ctx, out); err != nil {
+		return mail.Message{}, coded(err, "Inbox")
+	}
 	now := s.clock.Now()
 	p, err := s.parsed(ctx, c, nil)
 	if err != nil {

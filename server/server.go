@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,7 @@ type Server struct {
 	index        chan struct{} // wakes the search indexer
 	sweep        chan struct{} // wakes the sweeper
 	drafts       chan struct{} // wakes the sender of scheduled drafts
+	lists        atomic.Bool   // whether anybody keeps an allow or block list; never false if so
 	busyDrafts   sync.Map      // keys of the drafts that are being changed (false) or sent (true)
 	used         usedKeys
 	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row

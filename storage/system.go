@@ -17,6 +17,7 @@ var (
 	listDueDrafts     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
 	listUnindexed     = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed        = tables.Compile(`UPDATE organization SET indexed = ?`)
+	anyListEntry      = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM list_entries l WHERE {organization} LIMIT 1)`)
 	listStaged        = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
 	listHiddenInboxes = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
 	listHiddenPods    = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
@@ -106,4 +107,11 @@ func (tx SystemTx) ListHiddenPods(limit int) ([]Job, error) {
 // ListDueDrafts lists the drafts that are scheduled up to now, the longest waiting first.
 func (tx SystemTx) ListDueDrafts(now time.Time, limit int) ([]Job, error) {
 	return all(tx.Tx, listDueDrafts, scanJob, now, limit)
+}
+
+// HasListEntries tells whether anybody keeps an allow or block list at all.
+func (tx SystemTx) HasListEntries() (bool, error) {
+	var n int
+	err := tx.one(anyListEntry, nil, &n)
+	return n > 0, err
 }

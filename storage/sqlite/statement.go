@@ -65,7 +65,7 @@ func formOf(s mail.Scope) int {
 }
 
 var (
-	markPattern  = regexp.MustCompile(`\{(scope|shared) ([a-z_]+)\}|\{(pod|inbox|organization)\}`)
+	markPattern  = regexp.MustCompile(`\{(scope|shared|exact|above) ([a-z_]+)\}|\{(pod|inbox|own_pod|own_inbox|organization)\}`)
 	tablePattern = regexp.MustCompile(`(?i)\b(from|join|update|into)\s+([a-z_]+)`)
 	aliasPattern = regexp.MustCompile(`(?i)^\s+(?:as\s+)?([a-z_]+)`)
 	ctePattern   = regexp.MustCompile(`(?i)(?:\bwith(?:\s+recursive)?|,)\s+([a-z_]+)\s*(?:\([a-z_, ]*\))?\s+as\s*(?:not\s+materialized\s*|materialized\s*)?\(`)
@@ -81,8 +81,11 @@ var notAlias = map[string]bool{"where": true, "on": true, "set": true, "join": t
 //
 //	{scope a}   binds alias or table a to the handle's pod and inbox; true under the organization
 //	{shared a}  the same, but rows without a pod (those that belong to all pods) are let through
+//	{exact a}   binds a to rows of the very scope: under a pod not those of its inboxes, under the organization no pod's
+//	{above a}   the same, and rows of the wider scopes: what applies to the handle's scope
 //	{pod}       the handle's pod, as a value; such a statement has no organization form
 //	{inbox}     the handle's inbox, as a value; such a statement has an inbox form only
+//	{own_pod}, {own_inbox}  the same, but NULL under a wider scope
 //	{organization}  true; such a statement has an organization form only
 //
 // Parameters are ?1, ?2, … or all plain ?. It panics if a table is bound by no mark: statements are compiled when the
@@ -141,7 +144,7 @@ func (t *Schema) aliases(text string) map[string]Columns {
 			alias = table
 		}
 		aliases[alias] = cols
-		insertsOwn := verb == "into" && (values["pod"] || values["inbox"] || values["organization"])
+		insertsOwn := verb == "into" && (values["pod"] || values["inbox"] || values["own_pod"] || values["organization"])
 		if !marked[alias] && !values["organization"] && !insertsOwn && cols != (Columns{}) {
 			panic(fmt.Sprintf("sqlite: no mark binds %s to a scope: %s", alias, text))
 		}
@@ -163,6 +166,18 @@ func (t *Schema) form(text string, aliases map[string]Columns, params, f int) (o
 			}
 			bind(1)
 			return pod
+		case "own_pod":
+			if f == formOrganization {
+				return "NULL"
+			}
+			bind(1)
+			return pod
+		case "own_inbox":
+			if f != formInbox {
+				return "NULL"
+			}
+			bind(2)
+			return inbox
 		case "organization":
 			if f != formOrganization {
 				out.err = fmt.Errorf("needs the scope of the organization: %s", text)
@@ -179,6 +194,10 @@ func (t *Schema) form(text string, aliases map[string]Columns, params, f int) (o
 		if !ok {
 			panic(fmt.Sprintf("sqlite: mark %s names no table: %s", mark, text))
 		}
+		if m[1] == "exact" || m[1] == "above" {
+			bind(f) // the forms count what they bind
+			return applying(m[1] == "above", m[2]+"."+cols.Pod, m[2]+"."+cols.Inbox, pod, inbox, f)
+		}
 		if f == formOrganization {
 			return "1"
 		}
@@ -194,6 +213,25 @@ func (t *Schema) form(text string, aliases map[string]Columns, params, f int) (o
 		return sql
 	})
 	return out
+}
+
+// applying is the condition of {exact} and {above} over a table's scope columns.
+func applying(above bool, podColumn, inboxColumn, pod, inbox string, f int) string {
+	sql := inboxColumn + " IS NULL"
+	if f == formInbox {
+		sql = inboxColumn + " = " + inbox
+		if above {
+			sql = "(" + inboxColumn + " IS NULL OR " + sql + ")"
+		}
+	}
+	if f == formOrganization {
+		return podColumn + " IS NULL AND " + sql
+	}
+	sql = podColumn + " = " + pod + " AND " + sql
+	if above {
+		return "(" + podColumn + " IS NULL OR " + sql + ")"
+	}
+	return sql
 }
 
 // Forms returns the SQL of the pod and the inbox form, for tests that look at query plans; a form that the statement

@@ -181,7 +181,10 @@ func (d *door) tenantNamed(t testing.TB, name string) *tenant {
 	k := d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/api-keys", `{"name":"`+name+` key"}`)
 	dr := d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/drafts",
 		`{"subject":"`+name+` draft","to":["`+name+`@elsewhere.test"],"attachments":[{"filename":"`+name+`.txt","content":"aGk="}]}`)
-	n.ids = map[string]string{"draft_id": dr.get(t, "draft_id"), "draft_attachment_id": dr.get(t, "attachments.0.attachment_id"), "pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
+	for at, key := range map[string]string{"/v0": d.Key(t, d.Org), "/v0/pods/" + n.pod.PodID: n.podKey, "/v0/inboxes/" + n.inbox.InboxID: n.inboxKey} {
+		d.call(t, key, "POST", at+"/lists/receive/block", `{"entry":"`+name+`.example"}`)
+	}
+	n.ids = map[string]string{"direction": "receive", "type": "block", "entry": name + ".example", "draft_id": dr.get(t, "draft_id"), "draft_attachment_id": dr.get(t, "attachments.0.attachment_id"), "pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
 		"thread_id": m.get(t, "thread_id"), "attachment_id": m.get(t, "attachments.0.attachment_id")}
 	return n
 }
@@ -208,6 +211,8 @@ func bodyFor(r *echo.Route, ids map[string]string) string {
 		return ""
 	case strings.HasSuffix(r.Path, "/drafts/:draft_id/send"):
 		return `{"add_labels":["later"]}`
+	case tail == ":type":
+		return `{"entry":"` + ids["entry"] + `"}`
 	case tail == ":draft_id":
 		return `{"subject":"changed"}`
 	case tail == "send" || tail == "forward":

@@ -83,6 +83,10 @@ func pathNoun(name string) string {
 		return "API key"
 	case "message_id":
 		return "Message"
+	case "direction", "type":
+		return "List"
+	case "entry":
+		return "List entry"
 	case "draft_id":
 		return "Draft"
 	case "thread_id":

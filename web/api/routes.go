@@ -58,6 +58,13 @@ func (a *API) Mount(e *echo.Echo) {
 	inbox.post("/messages/:message_id/forward", a.forward)
 
 	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/lists/:direction/:type", a.listListEntries)
+		at.post("/lists/:direction/:type", a.createListEntry)
+		at.get("/lists/:direction/:type/:entry", a.getListEntry)
+		at.delete("/lists/:direction/:type/:entry", a.deleteListEntry)
+	}
+
+	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/drafts", a.listDrafts)
 		at.get("/drafts/:draft_id", a.getDraft)
 		at.get("/drafts/:draft_id/attachments/:attachment_id", a.getDraftAttachment)

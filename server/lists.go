@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// List names one list of the grant's scope.
+type List struct {
+	Direction mail.Direction
+	Type      mail.ListType
+}
+
+// ListListEntries lists the entries of a list of the grant's very scope, by entry. p has no direction.
+func (s *Server) ListListEntries(ctx context.Context, g mail.Grant, l List, p mail.Page) (entries []mail.ListEntry, next string, err error) {
+	if err := g.Require(mail.ListEntryRead); err != nil {
+		return nil, "", err
+	}
+	if p.Token != "" {
+		if _, err := checkEntry(p.Token); err != nil {
+			return nil, "", mail.Invalid("page_token", "is no page token of this list")
+		}
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		entries, next, err = tx.ListListEntries(l.Direction, l.Type, p)
+		return err
+	})
+	return entries, next, coded(err, "List")
+}
+
+// GetListEntry finds an entry.
+func (s *Server) GetListEntry(ctx context.Context, g mail.Grant, l List, entry string) (e mail.ListEntry, err error) {
+	if err := g.Require(mail.ListEntryRead); err != nil {
+		return e, err
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		e, err = tx.FindListEntry(l.Direction, l.Type, strings.ToLower(entry))
+		return err
+	})
+	return e, coded(err, "List entry")
+}
+
+// CreateListEntry puts an address or a domain on a list of the grant's scope, or returns the entry that is there.
+func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, entry, reason string) (e mail.ListEntry, err error) {
+	if err := g.Require(mail.ListEntryCreate); err != nil {
+		return e, err
+	}
+	if entry, err = checkEntry(entry); err != nil {
+		return e, err
+	}
+	if reason != "" && l.Type != mail.ListBlock {
+		return e, mail.Invalid("reason", "belongs to entries of block lists only")
+	}
+	if utf8.RuneCountInString(reason) > 1000 {
+		return e, mail.Invalid("reason", "has at most 1000 characters")
+	}
+	s.lists.Store(true) // before the entry can be there
+	now := s.clock.Now()
+	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
+		if g.Scope.Inbox != 0 {
+			if err := tx.CheckOwnInbox(); err != nil {
+				return err
+			}
+		}
+		made := mail.ListEntry{Direction: l.Direction, Type: l.Type, Entry: entry, Reason: reason, CreatedAt: now}
+		if err := tx.InsertListEntry(made); err != nil && !errors.Is(err, storage.ErrTaken) {
+			return err
+		}
+		e, err = tx.FindListEntry(l.Direction, l.Type, entry)
+		return err
+	})
+	return e, coded(err, "Inbox")
+}
+
+// checkEntry is the stored form of what a caller wants on a list.
+func checkEntry(entry string) (string, error) {
+	domain := strings.ToLower(strings.TrimSpace(entry))
+	if strings.Contains(domain, "@") {
+		_, host, ok := mail.SplitAddress(mail.CanonicalAddress(domain))
+		if !ok || !mail.ValidDomain(host) || len(domain) > 320 || strings.ContainsAny(domain, " <>\t\r\n\x00") {
+			return "", mail.Invalid("entry", "is no address")
+		}
+		return mail.CanonicalAddress(domain), nil
+	}
+	if !mail.ValidDomain(domain) {
+		return "", mail.Invalid("entry", "is neither an address nor a domain")
+	}
+	return domain, nil
+}
+
+// DeleteListEntry takes an entry off a list; forbidden for what the server put there itself.
+func (s *Server) DeleteListEntry(ctx context.Context, g mail.Grant, l List, entry string) error {
+	if err := g.Require(mail.ListEntryDelete); err != nil {
+		return err
+	}
+	err := s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
+		e, err := tx.FindListEntry(l.Direction, l.Type, strings.ToLower(entry))
+		if err != nil {
+			return err
+		}
+		if e.ReadOnly {
+			return cannotDelete("The server made this entry itself; it cannot be deleted.", "Write to another address of the recipient.")
+		}
+		return tx.DeleteListEntry(e.ID)
+	})
+	return coded(err, "List entry")
+}
+
+// judge asks the lists of an inbox, its pod and the organization about addresses, and returns the first that is
+// blocked. It costs nothing while nobody keeps a list.
+func (s *Server) judge(ctx context.Context, inbox mail.Scope, d mail.Direction, addresses []string) (blocked string, v mail.Verdict, err error) {
+	if !s.lists.Load() {
+		return "", v, nil
+	}
+	err = s.store.For(inbox).Read(ctx, func(tx storage.Tx) error {
+		for _, address := range addresses {
+			entries, err := tx.ListApplying(d, mail.ListKeys(address))
+			if err != nil {
+				return err
+			}
+			if v = mail.Judge(address, entries); v.Blocked {
+				blocked = address
+				return nil
+			}
+		}
+		return nil
+	})
+	return blocked, v, err
+}
+
+// mayReach refuses to send to a recipient whom a list blocks.
+func (s *Server) mayReach(ctx context.Context, out *outgoing) error {
+	address, v, err := s.judge(ctx, out.inbox.Scope(), mail.DirectionSend, out.recipients)
+	if err != nil || !v.Blocked {
+		return err
+	}
+	at := map[mail.ScopeType]string{mail.ScopeInbox: "/v0/inboxes/" + url.PathEscape(out.inbox.Address), mail.ScopePod: "/v0/pods/" + out.inbox.PodID,
+		mail.ScopeOrganization: "/v0"}[v.Scope]
+	refusal := mail.Errorf(mail.CodeForbidden, "%s is not on the list of those whom this %s may write to.", address, v.Scope).WithReason(mail.ReasonMessageRejected).
+		WithFix("Add it with POST %s/lists/send/allow.", at)
+	if v.Entry != nil {
+		refusal = mail.Errorf(mail.CodeForbidden, "%s is blocked by the entry %s on the list of the %s.", address, v.Entry.Entry, v.Scope).WithReason(mail.ReasonMessageRejected).
+			WithFix("Delete the entry with DELETE %s/lists/send/block/%s.", at, url.PathEscape(v.Entry.Entry))
+	}
+	return refusal
+}
+
+// isBlocked tells whether an inbox's lists block a message that comes in: the reply lists if it answers one that the
+// inbox sent, else the receive lists.
+func (s *Server) isBlocked(ctx context.Context, inbox mail.Scope, e *mail.Envelope, reversePath string) (bool, error) {
+	if !s.lists.Load() {
+		return false, nil
+	}
+	direction := mail.DirectionReceive
+	err := s.store.For(inbox).Read(ctx, func(tx storage.Tx) error {
+		for _, id := range e.InReplyTo {
+			original, err := tx.FindMessage(id)
+			if err == nil && slices.Contains(original.Labels, mail.LabelSent) {
+				direction = mail.DirectionReply
+				return nil
+			} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for what a message answers: %w", err)
+	}
+	var senders []string
+	for _, a := range e.From {
+		senders = append(senders, a.Addr())
+	}
+	if len(senders) == 0 && reversePath != "" {
+		senders = []string{reversePath}
+	}
+	_, v, err := s.judge(ctx, inbox, direction, senders)
+	return v.Blocked, err
+}

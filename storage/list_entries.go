@@ -1,0 +1,80 @@
+package storage
+
+import (
+	"encoding/json"
+
+	"podmail/mail"
+	"podmail/storage/sqlite"
+)
+
+const listEntryColumns = `l.id, l.pod_id, l.inbox_id, p.public_id, i.address, l.direction, l.list_type, l.entry, l.reason, l.read_only, l.created_at`
+const listEntryFrom = ` FROM list_entries l LEFT JOIN pods p ON p.id = l.pod_id AND {scope p} LEFT JOIN inboxes i ON i.pod_id = l.pod_id AND i.id = l.inbox_id AND {scope i} `
+
+var (
+	findListEntry   = tables.Compile(`SELECT ` + listEntryColumns + listEntryFrom + `WHERE l.direction = ?1 AND l.list_type = ?2 AND l.entry = ?3 AND {exact l}`)
+	listListEntries = tables.Compile(`SELECT ` + listEntryColumns + listEntryFrom + `WHERE l.direction = ?1 AND l.list_type = ?2 AND l.entry > ?3 AND {exact l} ORDER BY l.entry LIMIT ?4`)
+	// What is needed to judge an address: entries that match, and one of each allow list.
+	listApplying = tables.Compile(`SELECT l.pod_id, l.inbox_id, l.list_type, l.entry FROM list_entries l
+		WHERE l.direction = ?1 AND l.list_type IN ('allow', 'block') AND l.entry IN (SELECT j.value FROM json_each(?2) j) AND {above l}
+		UNION ALL SELECT * FROM (SELECT a.pod_id, a.inbox_id, 'allow', '' FROM list_entries a WHERE a.pod_id IS {own_pod} AND a.inbox_id IS {own_inbox} AND a.direction = ?1 AND a.list_type = 'allow' AND {above a} LIMIT 1)
+		UNION ALL SELECT * FROM (SELECT b.pod_id, b.inbox_id, 'allow', '' FROM list_entries b WHERE b.pod_id IS {own_pod} AND b.inbox_id IS NULL AND b.direction = ?1 AND b.list_type = 'allow' AND {above b} LIMIT 1)
+		UNION ALL SELECT * FROM (SELECT c.pod_id, c.inbox_id, 'allow', '' FROM list_entries c WHERE c.pod_id IS NULL AND c.direction = ?1 AND c.list_type = 'allow' AND {above c} LIMIT 1)`)
+	insertListEntry = tables.Compile(`INSERT INTO list_entries (pod_id, inbox_id, direction, list_type, entry, reason, read_only, created_at) VALUES ({own_pod}, {own_inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
+	deleteListEntry = tables.Compile(`DELETE FROM list_entries WHERE id = ? AND {exact list_entries}`)
+	deletePodLists  = tables.Compile(`DELETE FROM list_entries WHERE {exact list_entries}`)
+)
+
+func scanListEntry(r *sqlite.Row) (e mail.ListEntry, err error) {
+	var direction, listType string
+	err = r.Scan(&e.ID, &e.Scope.Pod, &e.Scope.Inbox, &e.PodID, &e.InboxID, &direction, &listType, &e.Entry, &e.Reason, &e.ReadOnly, &e.CreatedAt)
+	e.Direction, e.Type = mail.Direction(direction), mail.ListType(listType)
+	return e, err
+}
+
+// FindListEntry finds an entry of a list of the handle's very scope.
+func (tx Tx) FindListEntry(d mail.Direction, t mail.ListType, entry string) (mail.ListEntry, error) {
+	return get(tx, findListEntry, scanListEntry, string(d), string(t), entry)
+}
+
+// ListListEntries lists a list of the handle's very scope by entry. The page's token is the last entry.
+func (tx Tx) ListListEntries(d mail.Direction, t mail.ListType, p mail.Page) (entries []mail.ListEntry, next string, err error) {
+	entries, err = all(tx, listListEntries, scanListEntry, string(d), string(t), p.Token, p.Limit+1)
+	if len(entries) > p.Limit {
+		entries = entries[:p.Limit]
+		next = entries[p.Limit-1].Entry
+	}
+	return entries, next, err
+}
+
+// ListApplying lists what mail.Judge must know of the lists of the handle's scope and the wider ones to judge an
+// address that can match keys.
+func (tx Tx) ListApplying(d mail.Direction, keys []string) ([]mail.ListEntry, error) {
+	b, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	return all(tx, listApplying, func(r *sqlite.Row) (e mail.ListEntry, err error) {
+		var listType string
+		err = r.Scan(&e.Scope.Pod, &e.Scope.Inbox, &listType, &e.Entry)
+		e.Direction, e.Type = d, mail.ListType(listType)
+		return e, err
+	}, string(d), string(b))
+}
+
+// InsertListEntry adds to a list of the handle's scope. ErrTaken if the entry is on it.
+func (tx Tx) InsertListEntry(e mail.ListEntry) error {
+	_, err := tx.tx.Exec(insertListEntry, string(e.Direction), string(e.Type), e.Entry, sqlite.Null(e.Reason), e.ReadOnly, e.CreatedAt)
+	return translate(err)
+}
+
+// DeleteListEntry takes an entry off its list.
+func (tx Tx) DeleteListEntry(id int64) error {
+	_, err := tx.tx.Exec(deleteListEntry, id)
+	return err
+}
+
+// DeleteListEntries empties the lists of the handle's very scope.
+func (tx Tx) DeleteListEntries() error {
+	_, err := tx.tx.Exec(deletePodLists)
+	return err
+}

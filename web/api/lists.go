@@ -1,0 +1,122 @@
+package api
+
+import (
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"podmail/mail"
+	"podmail/server"
+)
+
+// listEntry is the contract's ListEntry and PodListEntry.
+type listEntry struct {
+	Entry          string         `json:"entry"`
+	OrganizationID string         `json:"organization_id"`
+	PodID          string         `json:"pod_id,omitempty"`
+	InboxID        string         `json:"inbox_id,omitempty"`
+	Reason         string         `json:"reason,omitempty"`
+	Direction      mail.Direction `json:"direction"`
+	ListType       mail.ListType  `json:"list_type"`
+	EntryType      string         `json:"entry_type"`
+	CreatedAt      timestamp      `json:"created_at"`
+	ReadOnly       bool           `json:"read_only,omitempty"`
+}
+
+func (a *API) listEntryOf(e *mail.ListEntry) listEntry {
+	out := listEntry{e.Entry, a.server.OrganizationID(), e.PodID, e.InboxID, e.Reason, e.Direction, e.Type, "domain", timestamp(e.CreatedAt), e.ReadOnly}
+	if e.IsAddress() {
+		out.EntryType = "email"
+	}
+	return out
+}
+
+// pathList reads which list a path means. There are six.
+func pathList(c echo.Context) (l server.List, err error) {
+	l = server.List{Direction: mail.Direction(c.Param("direction")), Type: mail.ListType(c.Param("type"))}
+	switch l.Direction {
+	case mail.DirectionSend, mail.DirectionReceive, mail.DirectionReply:
+	default:
+		return l, mail.NotFound("List")
+	}
+	if l.Type != mail.ListAllow && l.Type != mail.ListBlock {
+		return l, mail.NotFound("List")
+	}
+	return l, nil
+}
+
+func (a *API) listListEntries(c echo.Context, g mail.Grant) error {
+	l, err := pathList(c)
+	if err != nil {
+		return err
+	}
+	q := readQuery(c)
+	p := q.page(maxPlainLimit)
+	token, err := url.PathUnescape(p.Token) // an entry, which is what pages go by
+	if err != nil {
+		q.problems.add("invalid_format", "", "is no page token of this list", "page_token")
+	}
+	p.Token = token
+	if err := q.err(); err != nil {
+		return err
+	}
+	entries, next, err := a.server.ListListEntries(c.Request().Context(), g, l, p)
+	if err != nil {
+		return err
+	}
+	return answer(c, struct {
+		page
+		Entries []listEntry `json:"entries"`
+	}{page{len(entries), p.Limit, url.PathEscape(next)}, each(entries, a.listEntryOf)})
+}
+
+func (a *API) getListEntry(c echo.Context, g mail.Grant) error {
+	l, err := pathList(c)
+	if err != nil {
+		return err
+	}
+	entry, err := pathID(c, "entry")
+	if err != nil {
+		return err
+	}
+	e, err := a.server.GetListEntry(c.Request().Context(), g, l, entry)
+	if err != nil {
+		return err
+	}
+	return answer(c, a.listEntryOf(&e))
+}
+
+func (a *API) createListEntry(c echo.Context, g mail.Grant) error {
+	l, err := pathList(c)
+	if err != nil {
+		return err
+	}
+	body, err := a.readBody(c)
+	if err != nil {
+		return err
+	}
+	entry, reason := body.text("entry"), body.text("reason")
+	if err := body.err(); err != nil {
+		return err
+	}
+	e, err := a.server.CreateListEntry(c.Request().Context(), g, l, entry, reason)
+	if err != nil {
+		return err
+	}
+	return answer(c, a.listEntryOf(&e))
+}
+
+func (a *API) deleteListEntry(c echo.Context, g mail.Grant) error {
+	l, err := pathList(c)
+	if err != nil {
+		return err
+	}
+	entry, err := pathID(c, "entry")
+	if err != nil {
+		return err
+	}
+	if err := a.server.DeleteListEntry(c.Request().Context(), g, l, entry); err != nil {
+		return err
+	}
+	return empty(c)
+}
