@@ -47,18 +47,26 @@ func (s *Server) openDraft(ctx context.Context, g mail.Grant, d *mail.Draft) (*o
 
 // SendDraft turns a draft into a message that is sent, in one transaction: the draft is gone when and only when the
 // message is there. conflict if it is being sent already.
-func (s *Server) SendDraft(ctx context.Context, g mail.Grant, draftID string, addLabels, removeLabels []string) (mail.Message, error) {
+func (s *Server) SendDraft(ctx context.Context, g mail.Grant, draftID string, send DraftSend) (mail.Message, error) {
 	if err := g.Require(mail.DraftSend); err != nil {
 		return mail.Message{}, err
 	}
-	d, err := s.findDraft(ctx, g, draftID)
-	if err != nil {
-		return mail.Message{}, err
-	}
-	return s.sendDraft(ctx, g, d, addLabels, removeLabels)
+	return s.once(ctx, g, send.Once, func() (mail.Message, error) {
+		d, err := s.findDraft(ctx, g, draftID)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		return s.sendDraft(ctx, g, d, send)
+	})
 }
 
-func (s *Server) sendDraft(ctx context.Context, g mail.Grant, d mail.Draft, addLabels, removeLabels []string) (mail.Message, error) {
+// DraftSend says how a draft is sent: with which labels added and removed.
+type DraftSend struct {
+	AddLabels, RemoveLabels []string
+	Once                    Once
+}
+
+func (s *Server) sendDraft(ctx context.Context, g mail.Grant, d mail.Draft, send DraftSend) (mail.Message, error) {
 	release, err := s.reserveDraft(d.ID, true)
 	if err != nil {
 		return mail.Message{}, err
@@ -71,9 +79,9 @@ func (s *Server) sendDraft(ctx context.Context, g mail.Grant, d mail.Draft, addL
 	if err := out.checkAddresses(); err != nil {
 		return mail.Message{}, err
 	}
-	out.sends = &d
+	out.sends, out.once = &d, send.Once
 	out.labels = slices.DeleteFunc(out.labels, func(l string) bool { return mail.SystemLabel(l) || l == mail.LabelUnread || l == mail.LabelDeleted })
-	if err := out.changeLabels(addLabels, removeLabels); err != nil {
+	if err := out.changeLabels(send.AddLabels, send.RemoveLabels); err != nil {
 		return mail.Message{}, err
 	}
 	out.labels = append(out.labels, mail.LabelSent)

@@ -52,7 +52,7 @@ func TestScheduledDraftIsSentOnce(t *testing.T) {
 			}
 		})
 		all.Go(func() {
-			_, err := w.Server.SendDraft(ctx, g, d.DraftID, nil, nil)
+			_, err := w.Server.SendDraft(ctx, g, d.DraftID, server.DraftSend{})
 			if code := mail.CodeOf(err); err != nil && code != mail.CodeConflict && code != mail.CodeNotFound {
 				t.Error(err)
 			}
@@ -152,7 +152,7 @@ func TestDraftsOfMailPrograms(t *testing.T) {
 	if _, err := w.Server.CopyMessages(ctx, g, box.Mailbox.ID, everyUID, "Drafts"); err != nil {
 		t.Fatal(err)
 	}
-	m, err := w.Server.SendDraft(ctx, g, drafts[0].DraftID, nil, nil)
+	m, err := w.Server.SendDraft(ctx, g, drafts[0].DraftID, server.DraftSend{})
 	if err != nil || m.Thread != inbox[0].Thread {
 		t.Fatal("sent:", m.Thread, err)
 	}

@@ -13,14 +13,19 @@ import (
 
 // Reply answers a message; with all it also goes to the original's other recipients, and r may then name none.
 func (s *Server) Reply(ctx context.Context, g mail.Grant, messageID string, r SendRequest, all bool) (mail.Message, error) {
-	original, out, err := s.newAnswer(ctx, g, messageID, r)
-	if err != nil {
+	if err := g.Require(mail.MessageSend); err != nil {
 		return mail.Message{}, err
 	}
-	if err := out.answer(original, r, all); err != nil {
-		return mail.Message{}, err
-	}
-	return s.sendOut(ctx, out)
+	return s.once(ctx, g, r.Once, func() (mail.Message, error) {
+		original, out, err := s.newAnswer(ctx, g, messageID, r)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		if err := out.answer(original, r, all); err != nil {
+			return mail.Message{}, err
+		}
+		return s.sendOut(ctx, out)
+	})
 }
 
 // answer makes the message an answer to original: its subject, what it refers to, and whom it goes to unless r says so.
@@ -90,9 +95,6 @@ func others(to []mail.Address, m *mail.Message, self string) (allTo, cc []mail.A
 
 // newAnswer finds the original and begins a message that belongs to its thread.
 func (s *Server) newAnswer(ctx context.Context, g mail.Grant, messageID string, r SendRequest) (*mail.Message, *outgoing, error) {
-	if err := g.Require(mail.MessageSend); err != nil {
-		return nil, nil, err
-	}
 	out, err := s.newOutgoing(ctx, g, r)
 	if err != nil {
 		return nil, nil, err
@@ -103,17 +105,22 @@ func (s *Server) newAnswer(ctx context.Context, g mail.Grant, messageID string, 
 
 // Forward sends a message on: its text quoted below r's, its attachments carried along.
 func (s *Server) Forward(ctx context.Context, g mail.Grant, messageID string, r SendRequest) (mail.Message, error) {
-	original, out, err := s.newAnswer(ctx, g, messageID, r)
-	if err != nil {
+	if err := g.Require(mail.MessageSend); err != nil {
 		return mail.Message{}, err
 	}
-	if r.Subject == "" {
-		out.draft.Subject = compose.ForwardSubject(original.Envelope.Subject)
-	}
-	if err := s.forward(ctx, g, out, original); err != nil {
-		return mail.Message{}, err
-	}
-	return s.sendOut(ctx, out)
+	return s.once(ctx, g, r.Once, func() (mail.Message, error) {
+		original, out, err := s.newAnswer(ctx, g, messageID, r)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		if r.Subject == "" {
+			out.draft.Subject = compose.ForwardSubject(original.Envelope.Subject)
+		}
+		if err := s.forward(ctx, g, out, original); err != nil {
+			return mail.Message{}, err
+		}
+		return s.sendOut(ctx, out)
+	})
 }
 
 // forward puts the original's text below the message's, and its attachments beside it.

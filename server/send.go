@@ -22,6 +22,7 @@ type SendRequest struct {
 	Attachments          []NewAttachment
 	Headers              map[string]string
 	Labels               []string
+	Once                 Once
 }
 
 // NewAttachment is a file to send. Content is what it holds, decoded.
@@ -44,6 +45,8 @@ type outgoing struct {
 	original    *mail.Message // that it answers or forwards
 	mark        string        // label that the original gets
 	sends       *mail.Draft   // that becomes this message
+	once        Once
+	sender      mail.Scope // of the API key that sends
 }
 
 // Send composes a message, stores it as sent and queues it to every recipient, in one transaction.
@@ -51,16 +54,18 @@ func (s *Server) Send(ctx context.Context, g mail.Grant, r SendRequest) (mail.Me
 	if err := g.Require(mail.MessageSend); err != nil {
 		return mail.Message{}, err
 	}
-	out, err := s.newOutgoing(ctx, g, r)
-	if err != nil {
-		return mail.Message{}, err
-	}
-	return s.sendOut(ctx, out)
+	return s.once(ctx, g, r.Once, func() (mail.Message, error) {
+		out, err := s.newOutgoing(ctx, g, r)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		return s.sendOut(ctx, out)
+	})
 }
 
 // newOutgoing checks a request and turns it into a draft from the grant's inbox.
 func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (*outgoing, error) {
-	out := &outgoing{labels: []string{mail.LabelSent}}
+	out := &outgoing{labels: []string{mail.LabelSent}, once: r.Once, sender: g.KeyScope}
 	err := s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
 		out.inbox, err = tx.FindOwnInbox()
 		return err
@@ -205,6 +210,9 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 			return err
 		}
 		if err := f.file(tx); err != nil {
+			return err
+		}
+		if err := out.once.note(sys, out.sender, &f.message.Message, now); err != nil {
 			return err
 		}
 		if err := s.enqueue(sys, tx, out, &f.message.Message, now); err != nil {

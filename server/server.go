@@ -54,6 +54,7 @@ type Server struct {
 	sweep        chan struct{} // wakes the sweeper
 	drafts       chan struct{} // wakes the sender of scheduled drafts
 	lists        atomic.Bool   // whether anybody keeps an allow or block list; never false if so
+	running      sync.Map      // requests with an idempotency key that are under way
 	busyDrafts   sync.Map      // keys of the drafts that are being changed (false) or sent (true)
 	used         usedKeys
 	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row

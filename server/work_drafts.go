@@ -45,7 +45,7 @@ func (s *Server) sendDueDraft(ctx context.Context, g mail.Grant, id int64) (done
 	} else if err != nil {
 		return false, err
 	}
-	_, err = s.sendDraft(ctx, g, d, nil, nil)
+	_, err = s.sendDraft(ctx, g, d, DraftSend{})
 	switch mail.CodeOf(err) {
 	case mail.CodeConflict:
 		return false, nil // somebody is at it

@@ -47,6 +47,7 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"messages":          {Pod: "pod_id", Inbox: "inbox_id"},
 	"message_labels":    {Pod: "pod_id", Inbox: "inbox_id"},
 	"drafts":            {Pod: "pod_id", Inbox: "inbox_id"},
+	"idempotency_keys":  {Pod: "pod_id", Inbox: "inbox_id"},
 	"list_entries":      {Pod: "pod_id", Inbox: "inbox_id"},
 	"expunges":          {Pod: "pod_id", Inbox: "inbox_id"},
 	"deliveries":        {Pod: "pod_id", Inbox: "inbox_id"},

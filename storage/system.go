@@ -18,6 +18,7 @@ var (
 	listUnindexed     = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed        = tables.Compile(`UPDATE organization SET indexed = ?`)
 	anyListEntry      = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM list_entries l WHERE {organization} LIMIT 1)`)
+	forgetIdempotency = tables.Compile(`DELETE FROM idempotency_keys WHERE id IN (SELECT k.id FROM idempotency_keys k WHERE k.created_at <= ?1 AND {organization} LIMIT ?2)`)
 	listStaged        = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
 	listHiddenInboxes = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
 	listHiddenPods    = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
@@ -114,4 +115,10 @@ func (tx SystemTx) HasListEntries() (bool, error) {
 	var n int
 	err := tx.one(anyListEntry, nil, &n)
 	return n > 0, err
+}
+
+// ForgetIdempotencyKeys removes some of what was sent up to a moment.
+func (tx SystemTx) ForgetIdempotencyKeys(until time.Time, limit int) error {
+	_, err := tx.tx.Exec(forgetIdempotency, until, limit)
+	return err
 }

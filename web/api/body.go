@@ -19,6 +19,7 @@ import (
 // where it stands for error messages, and gathers what is wrong in the body's problems. Unknown fields are ignored.
 // Null counts as absent except where isNull is asked (contract: semantics.md, "Null is meaningful").
 type object struct {
+	raw      []byte // of a whole body
 	fields   map[string]json.RawMessage
 	path     []string
 	problems *problems
@@ -63,7 +64,7 @@ func (a *API) bodyTooLarge(r *http.Request) error {
 }
 
 func parseBody(b []byte) (*object, error) {
-	o := &object{problems: &problems{}}
+	o := &object{raw: b, problems: &problems{}}
 	if len(bytes.TrimLeft(b, " \t\r\n")) == 0 {
 		return o, nil
 	}
@@ -275,11 +276,15 @@ func (o *object) clientID() string {
 	if id == nil {
 		return ""
 	}
-	other := func(r rune) bool {
-		return !('A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~", r))
-	}
-	if len(*id) < 1 || len(*id) > 256 || strings.ContainsFunc(*id, other) {
+	if !isClientID(*id) {
 		o.fail("invalid_format", "", "has 1 to 256 characters of A-Z a-z 0-9 - . _ ~", "client_id")
 	}
 	return *id
+}
+
+func isClientID(id string) bool {
+	other := func(r rune) bool {
+		return !('A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~", r))
+	}
+	return len(id) >= 1 && len(id) <= 256 && !strings.ContainsFunc(id, other)
 }

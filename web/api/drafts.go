@@ -111,11 +111,11 @@ func (a *API) getDraftAttachment(c echo.Context, g mail.Grant) error {
 }
 
 func (a *API) createDraft(c echo.Context, g mail.Grant) error {
-	body, r, err := a.readSend(c)
+	body, r, err := a.readSend(c, g)
 	if err != nil {
 		return err
 	}
-	r.Headers = nil // no part of a draft
+	r.Headers, r.Once = nil, server.Once{} // no part of a draft, which has a client_id
 	n := server.NewDraft{SendRequest: r, InReplyTo: body.text("in_reply_to"), ForwardOf: body.text("forward_of"), ReplyAll: body.flag("reply_all"),
 		SendAt: body.moment("send_at"), ClientID: body.clientID()}
 	if err := body.err(); err != nil {
@@ -169,11 +169,11 @@ func (a *API) sendDraft(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	add, remove := body.texts("add_labels"), body.texts("remove_labels")
+	send := server.DraftSend{AddLabels: body.texts("add_labels"), RemoveLabels: body.texts("remove_labels"), Once: body.once(c, g)}
 	if err := body.err(); err != nil {
 		return err
 	}
-	return answerSent(c)(a.server.SendDraft(c.Request().Context(), g, id, add, remove))
+	return answerSent(c)(a.server.SendDraft(c.Request().Context(), g, id, send))
 }
 
 // clearableText is a string field; nil if absent, empty if null.

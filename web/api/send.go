@@ -17,7 +17,7 @@ type sent struct {
 }
 
 func (a *API) send(c echo.Context, g mail.Grant) error {
-	_, r, err := a.readSend(c)
+	_, r, err := a.readSend(c, g)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (a *API) reply(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	body, r, err := a.readSend(c)
+	body, r, err := a.readSend(c, g)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (a *API) replyAll(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	_, r, err := a.readSend(c)
+	_, r, err := a.readSend(c, g)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (a *API) forward(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	_, r, err := a.readSend(c)
+	_, r, err := a.readSend(c, g)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func answerSent(c echo.Context) func(mail.Message, error) error {
 }
 
 // readSend reads what send, reply, reply-all and forward have in common.
-func (a *API) readSend(c echo.Context) (*object, server.SendRequest, error) {
+func (a *API) readSend(c echo.Context, g mail.Grant) (*object, server.SendRequest, error) {
 	body, err := a.readBody(c)
 	if err != nil {
 		return nil, server.SendRequest{}, err
@@ -82,7 +82,7 @@ func (a *API) readSend(c echo.Context) (*object, server.SendRequest, error) {
 	r := server.SendRequest{
 		To: body.texts("to"), Cc: body.texts("cc"), Bcc: body.texts("bcc"), ReplyTo: body.texts("reply_to"),
 		Subject: body.text("subject"), Text: body.optionalText("text"), HTML: body.optionalText("html"),
-		Headers: body.textMap("headers"), Labels: body.texts("labels"),
+		Headers: body.textMap("headers"), Labels: body.texts("labels"), Once: body.once(c, g),
 	}
 	track := body.flag("track_opens")
 	if r.Attachments, err = body.newAttachments("attachments"); err != nil {
