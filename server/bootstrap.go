@@ -17,6 +17,9 @@ func (s *Server) Bootstrap(ctx context.Context) (firstKey string, err error) {
 	if err := s.found(ctx); err != nil {
 		return "", fmt.Errorf("bootstrap: %w", err)
 	}
+	if err := s.indexInboxes(ctx); err != nil {
+		return "", fmt.Errorf("index inboxes: %w", err)
+	}
 	return s.firstKey(ctx)
 }
 

@@ -83,7 +83,11 @@ func insertInbox(sys storage.SystemTx, g mail.Grant, i mail.Inbox, domain string
 		return i, err
 	}
 	i.PodID = pod.PodID
-	return i, sys.For(i.Scope()).InsertStandardMailboxes(i.UIDValidity)
+	tx = sys.For(i.Scope())
+	if err := tx.InsertInboxWords(inboxWords(&i)); err != nil {
+		return i, err
+	}
+	return i, tx.InsertStandardMailboxes(i.UIDValidity)
 }
 
 // podFor is the pod where something lands that the grant creates.
@@ -201,6 +205,11 @@ func (s *Server) UpdateInbox(ctx context.Context, g mail.Grant, inboxID string, 
 			return mail.Invalid("metadata", "has at most 256 keys")
 		}
 		inbox.UpdatedAt = now
+		if u.DisplayName != nil {
+			if err := tx.SetInboxWords(inboxWords(&inbox)); err != nil {
+				return err
+			}
+		}
 		return tx.UpdateInbox(inbox)
 	})
 	return inbox, coded(err, "Inbox")

@@ -56,6 +56,7 @@ type Server struct {
 	lists        atomic.Bool   // whether anybody keeps an allow or block list; never false if so
 	running      sync.Map      // requests with an idempotency key that are under way
 	busyDrafts   sync.Map      // keys of the drafts that are being changed (false) or sent (true)
+	awaited      atomic.Int64  // searches that wait for the indexer
 	used         usedKeys
 	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row
 }

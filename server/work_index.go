@@ -54,6 +54,9 @@ func (s *Server) IndexMessages(ctx context.Context) (more bool, err error) {
 // standBack waits until nobody has written for a moment. It returns false if ctx ended.
 func (s *Server) standBack(ctx context.Context) bool {
 	for range maxWait {
+		if s.awaited.Load() > 0 {
+			break
+		}
 		before := s.store.Writes()
 		select {
 		case <-ctx.Done():

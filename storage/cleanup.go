@@ -13,6 +13,7 @@ var (
 		tables.Compile(`DELETE FROM expunges WHERE (pod_id, mailbox_id, modseq, uid) IN (SELECT e.pod_id, e.mailbox_id, e.modseq, e.uid FROM expunges e JOIN mailboxes b ON b.id = e.mailbox_id AND {scope b} WHERE b.inbox_id = {inbox} AND {scope e} LIMIT ?) AND {scope expunges}`),
 		tables.Compile(`DELETE FROM mailboxes WHERE id IN (SELECT b.id FROM mailboxes b WHERE b.inbox_id = {inbox} AND {scope b} LIMIT ?) AND {scope mailboxes}`),
 		tables.Compile(`DELETE FROM idempotency_keys WHERE id IN (SELECT k.id FROM idempotency_keys k WHERE k.inbox_id = {inbox} AND {scope k} LIMIT ?) AND {scope idempotency_keys}`),
+		tables.Compile(`DELETE FROM inbox_words WHERE (pod_id, word, inbox_id) IN (SELECT w.pod_id, w.word, w.inbox_id FROM inbox_words w WHERE w.inbox_id = {inbox} AND {scope w} LIMIT ?) AND {scope inbox_words}`),
 		tables.Compile(`DELETE FROM list_entries WHERE id IN (SELECT l.id FROM list_entries l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope list_entries}`),
 		tables.Compile(`DELETE FROM api_keys WHERE id IN (SELECT k.id FROM api_keys k WHERE k.inbox_id = {inbox} AND {scope k} LIMIT ?) AND {scope api_keys}`),
 	}

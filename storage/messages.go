@@ -205,7 +205,7 @@ func (tx Tx) DeleteMessage(m *mail.Message) error {
 			return err
 		}
 	}
-	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deleteIndexed, deleteMessage} {
+	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deleteIndexed, deleteParts, deleteMessage} {
 		if _, err := tx.tx.Exec(s, m.ID); err != nil {
 			return translate(err)
 		}

@@ -34,6 +34,8 @@ var migrationFiles embed.FS
 var tables = sqlite.NewSchema(sqlite.Tables{
 	"organization":      {},
 	"search":            {},
+	"search_parts":      {},
+	"inbox_words":       {Pod: "pod_id", Inbox: "inbox_id"},
 	"pods":              {Pod: "id"},
 	"domains":           {Pod: "pod_id"},
 	"inboxes":           {Pod: "pod_id", Inbox: "id"},

@@ -200,6 +200,9 @@ func fill(route string, ids map[string]string) string {
 			parts[i] = url.PathEscape(ids[name])
 		}
 	}
+	if parts[len(parts)-1] == "search" {
+		parts[len(parts)-1] += "?q=subject"
+	}
 	return strings.Join(parts, "/")
 }
 

@@ -31,6 +31,7 @@ func (a *API) Mount(e *echo.Echo) {
 	for _, at := range []scope{organization, pod} {
 		at.get("/inboxes", a.listInboxes)
 		at.post("/inboxes", a.createInbox)
+		at.get("/inboxes/search", a.searchInboxes)
 		at.get("/inboxes/:inbox_id", a.getInbox)
 		at.patch("/inboxes/:inbox_id", a.updateInbox)
 		at.delete("/inboxes/:inbox_id", a.deleteInbox)
@@ -45,6 +46,7 @@ func (a *API) Mount(e *echo.Echo) {
 	}
 
 	inbox.get("/messages", a.listMessages)
+	inbox.get("/messages/search", a.searchMessages)
 	inbox.post("/messages/send", a.send)
 	inbox.post("/messages/batch-get", a.batchGetMessages)
 	inbox.post("/messages/batch-update", a.batchUpdateMessages)
@@ -76,6 +78,7 @@ func (a *API) Mount(e *echo.Echo) {
 
 	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/threads", a.listThreads)
+		at.get("/threads/search", a.searchThreads)
 		at.get("/threads/:thread_id", a.getThread)
 		at.patch("/threads/:thread_id", a.updateThread)
 		at.delete("/threads/:thread_id", a.deleteThread)

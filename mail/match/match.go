@@ -1,0 +1,183 @@
+// Package match is what a search is: the words of a query, how well they fit what a message says of itself, and where
+// they stand in a text. It compares as the full-text index does: without case and without marks on letters.
+package match
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Query is what somebody looks for.
+type Query struct {
+	whole []rune   // folded
+	words [][]rune // its letters and digits, folded
+	Text  string   // as it was asked, with single spaces
+}
+
+// New reads a query.
+func New(q string) Query {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(q, "")), " ")
+	folded := fold(text)
+	return Query{whole: folded, words: words(folded), Text: text}
+}
+
+// Words are the query's words as the full-text index has them.
+func (q Query) Words() (out []string) {
+	for _, w := range q.words {
+		out = append(out, string(w))
+	}
+	return out
+}
+
+// fold maps each rune to one rune: lower case, without marks.
+func fold(s string) []rune {
+	out := []rune(s)
+	for i, r := range out {
+		if r > unicode.MaxASCII {
+			if d := []rune(norm.NFD.String(string(r))); len(d) > 1 {
+				r = d[0]
+			}
+		}
+		out[i] = unicode.ToLower(r)
+	}
+	return out
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+
+func words(folded []rune) (out [][]rune) {
+	start := -1
+	for i, r := range folded {
+		switch {
+		case isWord(r) && start < 0:
+			start = i
+		case !isWord(r) && start >= 0:
+			out, start = append(out, folded[start:i]), -1
+		}
+	}
+	if start >= 0 {
+		out = append(out, folded[start:])
+	}
+	return out
+}
+
+// Score tells how well the query fits a field: nothing, some of its words, all of it, or that it is all of the field.
+func (q Query) Score(field string) int {
+	folded := fold(field)
+	if i := index(folded, q.whole, 0); i >= 0 && len(q.whole) > 0 {
+		if len(folded) == len(q.whole) {
+			return 4
+		}
+		return 3
+	}
+	found := 0
+	for _, w := range q.words {
+		if index(folded, w, 0) >= 0 {
+			found++
+		}
+	}
+	switch {
+	case found == 0:
+		return 0
+	case found == len(q.words):
+		return 2
+	}
+	return 1
+}
+
+func index(in, what []rune, from int) int {
+	for i := from; i+len(what) <= len(in); i++ {
+		same := true
+		for k := range what {
+			if in[i+k] != what[k] {
+				same = false
+				break
+			}
+		}
+		if same {
+			return i
+		}
+	}
+	return -1
+}
+
+type span struct{ from, to int }
+
+// Mark returns the field with what the query matched between **; false if it matched nothing. A match may stand
+// anywhere in a word, as in an address.
+func (q Query) Mark(field string) (string, bool) {
+	spans := q.find(fold(field), false)
+	if len(spans) == 0 {
+		return "", false
+	}
+	runes := []rune(field)
+	return mark(runes, spans, span{0, len(runes)}), true
+}
+
+// What is shown of a text: a few fragments, each so many characters around a match.
+const (
+	maxFragments = 3
+	around       = 60
+)
+
+// Fragments returns pieces of a text around the query's words, which stand between **.
+func (q Query) Fragments(text string) (out []string) {
+	runes := []rune(text)
+	spans := q.find(fold(text), true)
+	for len(spans) > 0 && len(out) < maxFragments {
+		window := span{max(0, spans[0].from-around), min(len(runes), spans[0].to+around)}
+		n := 0
+		for n < len(spans) && spans[n].to <= window.to {
+			n++
+		}
+		n = max(n, 1)
+		out = append(out, strings.Join(strings.Fields(mark(runes, spans[:n], window)), " "))
+		spans = spans[n:]
+	}
+	return out
+}
+
+// find lists where the query stands, in order and apart: all of it if it does, else its words.
+func (q Query) find(folded []rune, wholeWords bool) []span {
+	needles := q.words
+	if !wholeWords && len(q.whole) > 0 && index(folded, q.whole, 0) >= 0 {
+		needles = [][]rune{q.whole}
+	}
+	var out []span
+	for i := 0; i < len(folded); {
+		if wholeWords && i > 0 && isWord(folded[i-1]) {
+			i++
+			continue
+		}
+		end := 0
+		for _, n := range needles {
+			if index(folded[i:min(len(folded), i+len(n))], n, 0) != 0 || len(n) == 0 {
+				continue
+			}
+			if e := i + len(n); e > end && (!wholeWords || e == len(folded) || !isWord(folded[e])) {
+				end = e
+			}
+		}
+		if end == 0 {
+			i++
+			continue
+		}
+		out = append(out, span{i, end})
+		i = end
+	}
+	return out
+}
+
+func mark(runes []rune, spans []span, window span) string {
+	var b strings.Builder
+	at := window.from
+	for _, s := range spans {
+		b.WriteString(string(runes[at:s.from]))
+		b.WriteString("**" + string(runes[s.from:s.to]) + "**")
+		at = s.to
+	}
+	b.WriteString(string(runes[at:max(at, window.to)]))
+	return b.String()
+}
