@@ -109,8 +109,10 @@ func checkNoRows(t *testing.T, path string, pod int64) {
 			t.Errorf("%d rows of %s are left: %v", n, table, err)
 		}
 	}
-	var n int
-	if err := db.QueryRow(`SELECT count(*) FROM search WHERE search MATCH ?`, fmt.Sprintf("scope:p%d", pod)).Scan(&n); err != nil || n > 0 {
-		t.Errorf("%d messages are left in the search index: %v", n, err)
+	for _, index := range []string{"search", "search_parts"} {
+		var n int
+		if err := db.QueryRow(`SELECT count(*) FROM ` + index + `_docsize WHERE id NOT IN (SELECT id FROM messages)`).Scan(&n); err != nil || n > 0 {
+			t.Errorf("%d messages are left in the index %s: %v", n, index, err)
+		}
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"podmail/mail"
+	"podmail/mail/match"
 	"podmail/mail/parse"
 	"podmail/storage"
 )
@@ -88,13 +90,12 @@ func (s *Server) searchDocument(ctx context.Context, job storage.Job) (d storage
 	} else if err != nil {
 		return d, err
 	}
-	d.Body, err = parse.SearchText(io.NewSectionReader(h.Reader(ctx, raw), 0, raw.Size))
+	body, err := parse.SearchText(io.NewSectionReader(h.Reader(ctx, raw), 0, raw.Size))
 	if err != nil {
 		return d, err
 	}
 	e := &m.Envelope
-	d.Sender = strings.Join(mail.Strings(e.From), "\n")
-	d.Recipients = strings.Join(append(append(mail.Strings(e.To), mail.Strings(e.Cc)...), mail.Strings(e.Bcc)...), "\n")
-	d.Subject = e.Subject
+	d.Parts = strings.Join(mail.Strings(slices.Concat(e.From, e.To, e.Cc, e.Bcc)), "\n") + "\n" + e.Subject
+	d.Words = match.Words(d.Parts + "\n" + body)
 	return d, nil
 }

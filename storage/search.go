@@ -2,7 +2,6 @@ package storage
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
 
@@ -10,44 +9,41 @@ import (
 	"podmail/storage/sqlite"
 )
 
-// The tables search and search_parts are one FTS5 index each for all. Their column scope holds words, or trigrams, that
-// name the pod and the inbox; a query always asks for them too, so that it finds nothing of another tenant.
+// The tables search and search_parts are one FTS5 index each for all, of words and of trigrams. Each row also has two
+// trigrams that name the pod and the inbox; a query always asks for one of them, and looks at the messages within scope
+// only.
+
+// findMatches reads the messages of the index {i}, newest first, and keeps those for which a condition holds.
+func findMatches(index, condition string) string {
+	return strings.NewReplacer("{i}", index).Replace(`SELECT m.pod_id, m.inbox_id, m.id, m.thread_id, m.timestamp, m.folded
+		FROM {i} CROSS JOIN messages m ON m.id = {i}.rowid AND {scope m}
+		WHERE {i} MATCH ?1 AND {i}.rowid <= ?2 AND m.hidden = 0 AND m.timestamp > ?3 AND m.timestamp < ?4`) + condition
+}
 
 var (
-	insertIndexed = tables.Compile(`INSERT INTO search (rowid, scope, sender, recipients, subject, body) SELECT m.id, ?2, ?3, ?4, ?5, ?6 FROM messages m WHERE m.id = ?1 AND {scope m}`)
-	insertParts   = tables.Compile(`INSERT INTO search_parts (rowid, scope, sender, recipients, subject) SELECT m.id, ?2, ?3, ?4, ?5 FROM messages m WHERE m.id = ?1 AND {scope m}`)
+	insertIndexed = tables.Compile(`INSERT INTO search (rowid, words) SELECT m.id, ?2 FROM messages m WHERE m.id = ?1 AND {scope m}`)
+	insertParts   = tables.Compile(`INSERT INTO search_parts (rowid, parts) SELECT m.id, ?2 FROM messages m WHERE m.id = ?1 AND {scope m}`)
 	deleteIndexed = tables.Compile(`DELETE FROM search WHERE rowid = ?`)
 	deleteParts   = tables.Compile(`DELETE FROM search_parts WHERE rowid = ?`)
-	searchWords   = tables.Compile(`SELECT rowid FROM search WHERE search MATCH ?1 AND rowid <= ?2 ORDER BY rowid DESC LIMIT ?3`)
-	searchParts   = tables.Compile(`SELECT rowid FROM search_parts WHERE search_parts MATCH ?1 AND rowid <= ?2 ORDER BY rowid DESC LIMIT ?3`)
+	searchWords   = tables.Compile(findMatches("search", ` ORDER BY search.rowid DESC LIMIT ?5`))
+	searchParts   = tables.Compile(findMatches("search_parts", ` AND (instr(m.folded ->> 0, ?6) > 0 OR instr(m.folded ->> 1, ?6) > 0 OR instr(m.folded ->> 2, ?6) > 0)
+		ORDER BY search_parts.rowid DESC LIMIT ?5`))
 	// A query too short for trigrams looks at the newest messages one by one.
-	searchNewest = tables.Compile(`SELECT id FROM (SELECT m.id AS id, m.folded AS folded FROM messages m WHERE m.id <= ?2 AND {scope m} ORDER BY m.id DESC LIMIT ?3) WHERE instr(folded, ?1) > 0`)
-	isUnindexed  = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {scope m} LIMIT 1)`)
-	findIndexed  = tables.Compile(`SELECT indexed FROM organization`)
-	listFound    = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id, m.thread_id, m.timestamp, m.folded FROM json_each(?1) j CROSS JOIN messages m ON m.id = j.value AND {scope m}
-		WHERE m.hidden = 0 AND m.timestamp > ?2 AND m.timestamp < ?3`)
+	searchNewest = tables.Compile(`SELECT * FROM (SELECT m.pod_id, m.inbox_id, m.id, m.thread_id, m.timestamp, m.folded AS folded FROM messages m
+		WHERE m.id <= ?2 AND m.hidden = 0 AND m.timestamp > ?3 AND m.timestamp < ?4 AND {scope m} ORDER BY m.id DESC LIMIT ?5) WHERE instr(folded, ?6) > 0 AND ?1 = ''`)
+	isUnindexed = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {scope m} LIMIT 1)`)
+	findIndexed = tables.Compile(`SELECT indexed FROM organization`)
 )
 
 // SearchDocument is what the index knows of a message.
 type SearchDocument struct {
-	Message                           int64
-	Sender, Recipients, Subject, Body string
+	Message int64
+	Words   []string // anywhere in it: letters and digits in lower case
+	Parts   string   // sender, recipients and subject
 }
 
-// scopeWord is the narrowest word of the index's scope column that names a scope; empty for the organization.
-func scopeWord(s mail.Scope) string {
-	switch s.Type() {
-	case mail.ScopeInbox:
-		return "i" + strconv.FormatInt(s.Inbox, 10)
-	case mail.ScopePod:
-		return "p" + strconv.FormatInt(s.Pod, 10)
-	default:
-		return ""
-	}
-}
-
-// scopeTrigram is scopeWord as one trigram. Its three runes are from three ranges for private use, so that what overlaps
-// two trigrams in the column is none.
+// scopeTrigram names the narrowest part of a scope; empty for the organization. Its three runes are from three ranges
+// for private use, so that nothing that overlaps it in the index is such a trigram too.
 func scopeTrigram(s mail.Scope) string {
 	const low, middle, high = 0xE000, 0xE800, 0xF000 // of 2,048 runes each
 	switch s.Type() {
@@ -60,14 +56,24 @@ func scopeTrigram(s mail.Scope) string {
 	}
 }
 
+// searchable is text in lower case, without the runes that scopes are made of and those that FTS5 cannot take.
+func searchable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == 0 || r >= 0xE000 && r < 0xF800 {
+			return ' '
+		}
+		return r
+	}, fold(text))
+}
+
 // IndexMessage adds a message of the handle's inbox to the index, unless it is gone.
 func (tx Tx) IndexMessage(d SearchDocument) error {
 	inbox := tx.Scope()
-	pod := mail.Scope{Pod: inbox.Pod}
-	if _, err := tx.tx.Exec(insertIndexed, d.Message, scopeWord(pod)+" "+scopeWord(inbox), d.Sender, d.Recipients, d.Subject, d.Body); err != nil {
+	scope := []string{scopeTrigram(mail.Scope{Pod: inbox.Pod}), scopeTrigram(inbox)}
+	if _, err := tx.tx.Exec(insertIndexed, d.Message, strings.Join(append(scope, d.Words...), " ")); err != nil {
 		return err
 	}
-	_, err := tx.tx.Exec(insertParts, d.Message, scopeTrigram(pod)+scopeTrigram(inbox), d.Sender, d.Recipients, d.Subject)
+	_, err := tx.tx.Exec(insertParts, d.Message, scope[0]+scope[1]+searchable(d.Parts))
 	return err
 }
 
@@ -103,76 +109,61 @@ type Search struct {
 }
 
 // SearchMessages finds the newest messages in scope that match, hidden ones left out.
-func (tx Tx) SearchMessages(s Search) ([]Found, error) {
-	found := map[int64]bool{}
+func (tx Tx) SearchMessages(s Search) (found []Found, err error) {
+	after, before := bounds(mail.MessageFilter{Before: s.Before, After: s.After})
 	if len(s.Words) > 0 {
-		ids, err := all(tx, searchWords, scanID, tx.wordsQuery(s.Words), s.UpTo, s.Limit)
+		found, err = all(tx, searchWords, scanFound, tx.matchAll(s.Words), s.UpTo, after, before, s.Limit)
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range ids {
-			found[id] = true
+	}
+	byWords := make(map[int64]bool, len(found))
+	for i := range found {
+		found[i].ByWords, byWords[found[i].Message] = true, true
+	}
+	text := searchable(s.Text)
+	query, search := "", searchNewest
+	if trigrams := cover([]rune(text)); len(trigrams) > 0 {
+		query, search = tx.matchAll(trigrams), searchParts
+	}
+	parts, err := all(tx, search, scanFound, query, s.UpTo, after, before, s.Limit, text)
+	for _, f := range parts {
+		if !byWords[f.Message] {
+			found = append(found, f)
 		}
 	}
-	parts, err := tx.searchParts(s)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range parts {
-		if !found[id] {
-			found[id] = false
-		}
-	}
-	keys := make([]int64, 0, len(found))
-	for id := range found {
-		keys = append(keys, id)
-	}
-	list, err := json.Marshal(keys)
-	if err != nil {
-		return nil, err
-	}
-	after, before := bounds(mail.MessageFilter{Before: s.Before, After: s.After})
-	return all(tx, listFound, func(r *sqlite.Row) (f Found, err error) {
-		var folded string
-		if err := r.Scan(&f.Scope.Pod, &f.Scope.Inbox, &f.Message, &f.Thread, &f.Timestamp, &folded); err != nil {
-			return f, err
-		}
-		f.ByWords = found[f.Message]
-		var fields [3]string
-		err = json.Unmarshal([]byte(folded), &fields)
-		f.Sender, f.Recipients, f.Subject = fields[foldedSender], fields[foldedRecipients], fields[foldedSubject]
+	return found, err
+}
+
+func scanFound(r *sqlite.Row) (f Found, err error) {
+	var folded string
+	if err := r.Scan(&f.Scope.Pod, &f.Scope.Inbox, &f.Message, &f.Thread, &f.Timestamp, &folded); err != nil {
 		return f, err
-	}, string(list), after, before)
+	}
+	var fields [3]string
+	err = json.Unmarshal([]byte(folded), &fields)
+	f.Sender, f.Recipients, f.Subject = fields[foldedSender], fields[foldedRecipients], fields[foldedSubject]
+	return f, err
 }
 
-func (tx Tx) searchParts(s Search) ([]int64, error) {
-	if len([]rune(s.Text)) < 3 { // a trigram has three
-		return all(tx, searchNewest, scanID, fold(s.Text), s.UpTo, s.Limit)
+// cover cuts text into trigrams, as few as hold all of it. None if it is too short for one.
+func cover(text []rune) (trigrams []string) {
+	for i := 0; i+3 <= len(text); i += 3 {
+		trigrams = append(trigrams, string(text[i:i+3]))
 	}
-	query := "{sender recipients subject} : " + quote(s.Text)
-	if trigram := scopeTrigram(tx.Scope()); trigram != "" {
-		query += " AND scope : " + quote(trigram)
+	if n := len(text); n > 3 && n%3 > 0 {
+		trigrams = append(trigrams, string(text[n-3:]))
 	}
-	return all(tx, searchParts, scanID, query, s.UpTo, s.Limit)
+	return trigrams
 }
 
-// wordsQuery is an FTS5 query for all words, bound to the handle's scope.
-func (tx Tx) wordsQuery(words []string) string {
-	query := "{sender recipients subject body} : ("
-	for i, w := range words {
-		if i > 0 {
-			query += " AND "
+// matchAll is an FTS5 query for rows that have all of the terms and are in the handle's scope.
+func (tx Tx) matchAll(terms []string) string {
+	var quoted []string
+	for _, t := range append([]string{scopeTrigram(tx.Scope())}, terms...) {
+		if t != "" {
+			quoted = append(quoted, `"`+strings.ReplaceAll(t, `"`, `""`)+`"`) // a string of its own (https://sqlite.org/fts5.html, 3.1)
 		}
-		query += quote(w)
 	}
-	query += ")"
-	if word := scopeWord(tx.Scope()); word != "" {
-		query += " AND scope : " + quote(word)
-	}
-	return query
-}
-
-// quote makes a string of FTS5's query language of anything (https://sqlite.org/fts5.html, 3.1).
-func quote(s string) string {
-	return `"` + strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), `"`, `""`) + `"`
+	return strings.Join(quoted, " AND ")
 }

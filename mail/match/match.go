@@ -1,10 +1,11 @@
-// Package match is what a search is: the words of a query, how well they fit what a message says of itself, and where
-// they stand in a text. It compares as the full-text index does: without case and without marks on letters.
+// Package match is what a search is: the words of a query and of a text, how well a query fits what a message says of
+// itself, and where it stands in a text. It compares without case and without marks on letters.
 package match
 
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -18,12 +19,12 @@ type Query struct {
 
 // New reads a query.
 func New(q string) Query {
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(q, "")), " ")
+	text := strings.Join(strings.Fields(compose(q)), " ")
 	folded := fold(text)
 	return Query{whole: folded, words: words(folded), Text: text}
 }
 
-// Words are the query's words as the full-text index has them.
+// Words are the query's words as Words gives them.
 func (q Query) Words() (out []string) {
 	for _, w := range q.words {
 		out = append(out, string(w))
@@ -31,13 +32,29 @@ func (q Query) Words() (out []string) {
 	return out
 }
 
+// Words lists the different words of a text, in lower case and without marks.
+func Words(text string) (out []string) {
+	seen := map[string]bool{}
+	for _, w := range words(fold(compose(text))) {
+		if w := string(w); !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// compose puts letters and their marks together, so that each is one rune.
+func compose(s string) string { return norm.NFC.String(strings.ToValidUTF8(s, "")) }
+
 // fold maps each rune to one rune: lower case, without marks.
-func fold(s string) []rune {
-	out := []rune(s)
+func fold(composed string) []rune {
+	out := []rune(composed)
 	for i, r := range out {
 		if r > unicode.MaxASCII {
-			if d := []rune(norm.NFD.String(string(r))); len(d) > 1 {
-				r = d[0]
+			var b [utf8.UTFMax]byte
+			if d := norm.NFD.Properties(b[:utf8.EncodeRune(b[:], r)]).Decomposition(); len(d) > 0 {
+				r, _ = utf8.DecodeRune(d)
 			}
 		}
 		out[i] = unicode.ToLower(r)
@@ -65,7 +82,7 @@ func words(folded []rune) (out [][]rune) {
 
 // Score tells how well the query fits a field: nothing, some of its words, all of it, or that it is all of the field.
 func (q Query) Score(field string) int {
-	folded := fold(field)
+	folded := fold(compose(field))
 	if i := index(folded, q.whole, 0); i >= 0 && len(q.whole) > 0 {
 		if len(folded) == len(q.whole) {
 			return 4
@@ -108,6 +125,7 @@ type span struct{ from, to int }
 // Mark returns the field with what the query matched between **; false if it matched nothing. A match may stand
 // anywhere in a word, as in an address.
 func (q Query) Mark(field string) (string, bool) {
+	field = compose(field)
 	spans := q.find(fold(field), false)
 	if len(spans) == 0 {
 		return "", false
@@ -124,6 +142,7 @@ const (
 
 // Fragments returns pieces of a text around the query's words, which stand between **.
 func (q Query) Fragments(text string) (out []string) {
+	text = compose(text)
 	runes := []rune(text)
 	spans := q.find(fold(text), true)
 	for len(spans) > 0 && len(out) < maxFragments {

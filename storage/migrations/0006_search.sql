@@ -1,10 +1,9 @@
--- The full-text index finds words. Parts of addresses and subjects are found by their trigrams, in an index that is
--- filled along with it; all messages are indexed anew for that, in the background.
-CREATE VIRTUAL TABLE search_parts USING fts5 (
-  scope, sender, recipients, subject,
-  content = '', contentless_delete = 1, tokenize = 'trigram'
-);
-INSERT INTO search (search) VALUES ('delete-all');
+-- Words are found in one index, parts of addresses and subjects by their trigrams in another. Neither keeps where in a
+-- message a term stands. All messages are indexed anew for that, in the background.
+
+DROP TABLE search;
+CREATE VIRTUAL TABLE search USING fts5 (words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
+CREATE VIRTUAL TABLE search_parts USING fts5 (parts, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
 UPDATE organization SET indexed = 0;
 
 -- The words of inboxes' addresses and display names.
