@@ -11,6 +11,7 @@ type Inbox struct {
 	DisplayName string
 	ClientID    string
 	Metadata    map[string]any // values are string, float64 or bool
+	Domain      int64          // surrogate key of the domain that it dies with; 0: the installation's own. Set when it is made
 	UIDValidity uint32         // of all its mailboxes; new when the address is made again
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -18,14 +19,3 @@ type Inbox struct {
 
 // Scope is the inbox's own scope.
 func (i Inbox) Scope() Scope { return Scope{Pod: i.Pod, Inbox: i.ID} }
-
-// Domain is a domain that inboxes live under. A domain without a pod belongs to all pods.
-type Domain struct {
-	ID        int64
-	Pod       int64  // 0: all pods
-	PodID     string // empty: all pods
-	Name      string // lower case, ASCII
-	Verified  bool
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}

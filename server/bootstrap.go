@@ -57,10 +57,11 @@ func (s *Server) found(ctx context.Context) error {
 			return err
 		}
 		s.lists.Store(listed)
-		_, err = tx.FindVisibleDomain(s.defaultDomain)
-		if errors.Is(err, storage.ErrNotFound) {
-			return tx.InsertDomain(mail.Domain{Name: s.defaultDomain, Verified: true, CreatedAt: now})
+		there, err := tx.HasDomain(s.defaultDomain)
+		if err != nil || there {
+			return err
 		}
+		_, err = tx.InsertDomain(mail.Domain{Name: s.defaultDomain, Builtin: true, Verified: true, Status: mail.DomainVerified, CreatedAt: now}, nil)
 		return err
 	})
 }

@@ -40,7 +40,7 @@ func openServer(dir string) (*server.Server, *storage.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := server.New(server.Options{Store: store, Hub: notify.NewHub(), Clock: &servertest.Clock{}, Random: rand.Reader, Log: log,
+	s := server.New(server.Options{Store: store, Hub: notify.NewHub(), Clock: &servertest.Clock{}, Random: rand.Reader, Resolver: servertest.NewZone(), Log: log,
 		Hostname: "mx.podmail.test", DefaultDomain: "podmail.test", MaxMessageSize: 10 << 20})
 	_, err = s.Bootstrap(ctx)
 	return s, store, err

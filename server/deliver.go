@@ -41,7 +41,9 @@ func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbo
 			return err
 		}
 		_, domain, _ := mail.SplitAddress(inboxAddress(address))
-		if _, unknown := tx.FindVisibleDomain(domain); errors.Is(unknown, storage.ErrNotFound) {
+		if _, ours, failed := servingDomain(tx.Tx, domain); failed != nil {
+			return failed
+		} else if !ours {
 			return mail.Errorf(mail.CodeForbidden, "This server takes no mail for %s.", domain)
 		}
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"podmail/mail"
@@ -69,11 +70,7 @@ func insertInbox(sys storage.SystemTx, g mail.Grant, i mail.Inbox, domain string
 			return have, err
 		}
 	}
-	d, err := tx.FindVisibleDomain(domain)
-	if errors.Is(err, storage.ErrNotFound) || (err == nil && !d.Verified) {
-		return i, mail.Errorf(mail.CodeForbidden, "The domain %s is not verified for this pod.", domain).WithReason(mail.ReasonDomainNotVerified).
-			WithFix("Leave domain out to use the default one, or create and verify the domain first.")
-	} else if err != nil {
+	if i.Domain, err = domainForInbox(tx, domain); err != nil {
 		return i, err
 	}
 	if i.UIDValidity, err = sys.NextUIDValidity(i.CreatedAt); err != nil {
@@ -88,6 +85,28 @@ func insertInbox(sys storage.SystemTx, g mail.Grant, i mail.Inbox, domain string
 		return i, err
 	}
 	return i, tx.InsertStandardMailboxes(i.UIDValidity)
+}
+
+// domainForInbox finds the domain that an inbox at name will live and die with; 0: the installation's own.
+func domainForInbox(tx storage.Tx, name string) (id int64, err error) {
+	over, err := tx.ListDomainsOver(name)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range over {
+		if d.Serves(name) {
+			if d.Builtin {
+				return 0, nil
+			}
+			return d.ID, nil
+		}
+	}
+	if len(over) > 0 && over[0].Name != name && over[0].Verified && !over[0].SubdomainsEnabled {
+		return 0, mail.Errorf(mail.CodeInvalid, "The domain %s has no subdomains.", over[0].Name).WithReason(mail.ReasonUnprocessable).
+			WithFix("Set subdomains_enabled of %s and publish the record that it then asks for.", over[0].Name)
+	}
+	return 0, mail.Errorf(mail.CodeForbidden, "The domain %s is not verified for this pod.", name).WithReason(mail.ReasonDomainNotVerified).
+		WithFix("Leave domain out to use the default one, or create and verify the domain first.")
 }
 
 // podFor is the pod where something lands that the grant creates.
@@ -246,14 +265,19 @@ func (s *Server) DeleteInbox(ctx context.Context, g mail.Grant, inboxID string) 
 		if err := tx.CheckOwnInbox(); err != nil {
 			return err
 		}
-		if err := tx.DeleteAPIKeys(); err != nil {
-			return err
-		}
-		return tx.HideInbox(now)
+		return hideInbox(tx, now)
 	})
 	if err == nil {
 		s.hub.Wake(inbox.Scope())
 		poke(s.sweep)
 	}
 	return coded(err, "Inbox")
+}
+
+// hideInbox makes the inbox of tx invisible, and its keys void.
+func hideInbox(tx storage.Tx, now time.Time) error {
+	if err := tx.DeleteAPIKeys(); err != nil {
+		return err
+	}
+	return tx.HideInbox(now)
 }

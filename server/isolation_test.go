@@ -42,6 +42,10 @@ func everything(t *rapid.T, s *server.Server, g mail.Grant) string {
 	check(inboxes, err)
 	keys, _, err := s.ListAPIKeys(ctx, g, "", all)
 	check(keys, err)
+	if g.Scope.Inbox == 0 {
+		domains, _, err := s.ListDomains(ctx, g, all)
+		check(domains, err)
+	}
 	threads, _, err := s.ListThreads(ctx, g, include, all)
 	check(threads, err)
 	drafts, _, err := s.ListDrafts(ctx, g, mail.MessageFilter{}, all)
@@ -82,6 +86,7 @@ func everything(t *rapid.T, s *server.Server, g mail.Grant) string {
 // scope can see.
 func TestNoScopeSeesAnother(t *testing.T) {
 	w := servertest.New(t)
+	w.PoisonDomain(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
@@ -89,6 +94,7 @@ func TestNoScopeSeesAnother(t *testing.T) {
 		for i := range 3 {
 			tn := &tenant{word: fmt.Sprintf("secret%dx%dx", n, i)}
 			tn.pod = w.Pod(t, tn.word)
+
 			for j := range 2 {
 				tn.inboxes = append(tn.inboxes, w.Inbox(t, tn.pod, fmt.Sprintf("%s.%d", tn.word, j)))
 			}
@@ -132,7 +138,7 @@ func step(rt *rapid.T, w *servertest.World, tenants []*tenant, ids map[string][]
 	}
 	foreign := other != tn
 	var err error
-	switch rapid.IntRange(0, 8).Draw(rt, "verb") {
+	switch rapid.IntRange(0, 9).Draw(rt, "verb") {
 	case 0, 1:
 		raw := fmt.Sprintf("From: %s <x@example.org>\r\nTo: a@b\r\nSubject: %s\r\nIn-Reply-To: %s\r\nMessage-ID: <%d.%s@example.org>\r\n\r\n%s", tn.word, tn.word,
 			"<1.common@example.org>", rapid.IntRange(1, 20).Draw(rt, "number"), tn.word, tn.word)
@@ -155,6 +161,9 @@ func step(rt *rapid.T, w *servertest.World, tenants []*tenant, ids map[string][]
 	case 7:
 		text := tn.word
 		_, err = s.Reply(ctx, g, id, server.SendRequest{Text: &text, To: []string{"out@example.net"}}, false)
+	case 9:
+		_, err = s.GetDomain(ctx, tn.pod, "poison.example")
+		foreign = true
 	case 8:
 		_, err = s.InInbox(ctx, tn.pod, other.inboxes[0].InboxID)
 	}

@@ -251,16 +251,23 @@ func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *
 	for _, r := range out.recipients {
 		courier := mail.CourierSMTP
 		if _, domain, ok := mail.SplitAddress(mail.CanonicalAddress(r)); ok {
-			_, err := sys.FindVisibleDomain(domain)
-			if err == nil {
-				courier = mail.CourierLocal
-			} else if !errors.Is(err, storage.ErrNotFound) {
+			d, ours, err := servingDomain(sys.Tx, domain) // whichever pod's: isolation is of data, not of the network
+			if err != nil {
 				return err
 			}
+			if ours && d.Name != domain { // a subdomain may have an MX of its own elsewhere
+				_, err := sys.FindInbox(inboxAddress(r))
+				if ours = err == nil; err != nil && !errors.Is(err, storage.ErrNotFound) {
+					return err
+				}
+			}
+			if ours {
+				courier = mail.CourierLocal
+			}
 		}
-		d := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Courier: courier, State: mail.DeliveryQueued,
+		waiting := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Courier: courier, State: mail.DeliveryQueued,
 			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now}
-		if err := tx.InsertDelivery(d); err != nil {
+		if err := tx.InsertDelivery(waiting); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"podmail/mail"
+	"podmail/server/dns"
 	"podmail/server/notify"
 	"podmail/storage"
 )
@@ -29,6 +30,7 @@ type Options struct {
 	Hub            *notify.Hub
 	Clock          mail.Clock
 	Random         io.Reader
+	Resolver       dns.Resolver
 	Log            *slog.Logger
 	Hostname       string // EHLO name, and the host of message ids that we make
 	DefaultDomain  string // of inboxes created without one; belongs to all pods
@@ -42,6 +44,7 @@ type Server struct {
 	hub            *notify.Hub
 	clock          mail.Clock
 	random         io.Reader
+	resolver       dns.Resolver
 	log            *slog.Logger
 	hostname       string
 	defaultDomain  string
@@ -63,7 +66,7 @@ type Server struct {
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
-	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, log: o.Log, hostname: o.Hostname,
+	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, log: o.Log, hostname: o.Hostname,
 		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize,
 		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
@@ -72,13 +75,15 @@ func New(o Options) *Server {
 // MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.
 func (s *Server) MaxMessageSize() int64 { return s.maxMessageSize }
 
-// Run does the background work until ctx ends: deliveries to inboxes of our own, search indexing, clean-up.
+// Run does the background work until ctx ends: deliveries to inboxes of our own, search indexing, clean-up,
+// checks of domains.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
 	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexMessages) })
 	g.Go(func() error { return s.loop(ctx, "scheduled drafts", s.drafts, 2*time.Second, s.SendDueDrafts) })
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
+	g.Go(func() error { return s.loop(ctx, "domain checker", nil, 15*time.Second, s.CheckDomains) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()
 }

@@ -12,16 +12,20 @@ const (
 	stagedLife = time.Hour // after which a blob that was never linked is dead: no body takes that long
 )
 
-// Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes and pods, and
+// Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes,
+// domains and pods, and
 // bytes that were staged and never became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
-	var inboxes, pods, staged []storage.Job
+	var inboxes, pods, staged, domains []storage.Job
 	before := s.clock.Now().Add(-stagedLife)
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
 		if inboxes, err = tx.ListHiddenInboxes(10); err != nil {
 			return err
 		}
 		if pods, err = tx.ListHiddenPods(10); err != nil {
+			return err
+		}
+		if domains, err = tx.ListDeletedDomains(10); err != nil {
 			return err
 		}
 		staged, err = tx.ListStaged(before, 10)
@@ -32,6 +36,11 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	}
 	for _, job := range staged {
 		if err := s.store.For(job.Scope).Write(ctx, func(tx storage.Tx) error { return tx.DeleteBlob(job.ID) }); err != nil {
+			return false, err
+		}
+	}
+	for _, job := range domains {
+		if _, err := s.emptyDomain(ctx, job); err != nil {
 			return false, err
 		}
 	}
@@ -50,7 +59,7 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return len(inboxes) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+	return len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
 }
 
 func sweepInbox(tx storage.Tx) error {

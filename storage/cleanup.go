@@ -61,10 +61,15 @@ func (tx Tx) CleanInbox(limit int) (done bool, err error) {
 var listPodBlobs = tables.Compile(`SELECT b.id FROM blobs b WHERE b.pod_id = {pod} AND {scope b} LIMIT ?`)
 var countPodInboxes = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM inboxes i WHERE {scope i} LIMIT 1)`)
 
-// CleanPod removes at most about limit rows of what is left of the handle's hidden pod, whose inboxes clean themselves.
+// CleanPod removes at most about limit rows of what is left of the handle's hidden pod, whose inboxes and
+// domains clean themselves.
 func (tx Tx) CleanPod(limit int) (done bool, err error) {
 	var inboxes int
 	if err := tx.one(countPodInboxes, nil, &inboxes); err != nil || inboxes > 0 {
+		return false, err
+	}
+	var domains int
+	if err := tx.one(anyDomain, nil, &domains); err != nil || domains > 0 {
 		return false, err
 	}
 	blobs, err := all(tx, listPodBlobs, scanID, limit)

@@ -17,9 +17,9 @@ var (
 	findOwnInbox        = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.id = {inbox}`)
 	ownInboxStands      = tables.Compile(`SELECT 1 FROM inboxes i WHERE i.id = {inbox} AND i.address IS NOT NULL AND {scope i}`)
 	listInboxes         = compileListing(`SELECT `+inboxColumns+inboxFrom+` AND {after} {order} LIMIT ?3`, "i.created_at", "i.id")
-	insertInbox         = tables.Compile(`INSERT INTO inboxes (pod_id, address, display_name, client_id, metadata, uid_validity, created_at, updated_at) VALUES ({pod}, ?1, ?2, ?3, ?4, ?5, ?6, ?6)`)
+	insertInbox         = tables.Compile(`INSERT INTO inboxes (pod_id, address, display_name, client_id, metadata, uid_validity, domain_id, created_at, updated_at) VALUES ({pod}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)`)
 	updateInbox         = tables.Compile(`UPDATE inboxes SET display_name = ?1, metadata = ?2, updated_at = ?3 WHERE id = {inbox} AND {scope inboxes}`)
-	hideInbox           = tables.Compile(`UPDATE inboxes SET address = NULL, client_id = NULL, updated_at = ? WHERE id = {inbox} AND {scope inboxes}`)
+	hideInbox           = tables.Compile(`UPDATE inboxes SET address = NULL, client_id = NULL, domain_id = NULL, updated_at = ? WHERE id = {inbox} AND {scope inboxes}`)
 	deleteInbox         = tables.Compile(`DELETE FROM inboxes WHERE id = {inbox} AND address IS NULL AND {scope inboxes}`)
 )
 
@@ -66,7 +66,7 @@ func (tx Tx) ListInboxes(p mail.Page) ([]mail.Inbox, string, error) {
 
 // InsertInbox stores i in the handle's pod and returns it with its key. ErrTaken if the address or client id is.
 func (tx Tx) InsertInbox(i mail.Inbox) (mail.Inbox, error) {
-	id, err := tx.tx.Insert(insertInbox, i.Address, sqlite.Null(i.DisplayName), sqlite.Null(i.ClientID), encode(i.Metadata), i.UIDValidity, i.CreatedAt)
+	id, err := tx.tx.Insert(insertInbox, i.Address, sqlite.Null(i.DisplayName), sqlite.Null(i.ClientID), encode(i.Metadata), i.UIDValidity, sqlite.Null(i.Domain), i.CreatedAt)
 	i.ID, i.Pod, i.UpdatedAt = id, tx.Scope().Pod, i.CreatedAt
 	return i, translate(err)
 }

@@ -21,7 +21,6 @@ var (
 	setKeyed           = tables.Compile(`UPDATE organization SET keyed = 1`)
 	nextUIDValidity    = tables.Compile(`UPDATE organization SET uid_validity = max(uid_validity + 1, ?) RETURNING uid_validity`)
 	countInboxes       = tables.Compile(`SELECT count(*) FROM inboxes i WHERE i.address IS NOT NULL AND {scope i}`)
-	countDomains       = tables.Compile(`SELECT count(*) FROM domains d WHERE {scope d}`)
 )
 
 // FindOrganization returns the installation's row; ErrNotFound before the first start.
@@ -51,12 +50,6 @@ func (tx Tx) NextUIDValidity(now time.Time) (v uint32, err error) {
 // CountInboxes counts the inboxes in scope.
 func (tx Tx) CountInboxes() (n int64, err error) {
 	err = tx.one(countInboxes, nil, &n)
-	return n, err
-}
-
-// CountDomains counts the domains that belong to the scope's pod, or all under the organization.
-func (tx Tx) CountDomains() (n int64, err error) {
-	err = tx.one(countDomains, nil, &n)
 	return n, err
 }
 

@@ -11,17 +11,19 @@ import (
 // This file is the only place that looks across pods. What it finds is scopes; the work then goes through For.
 
 var (
-	findAPIKeyByHash  = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
-	touchAPIKey       = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
-	listDue           = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = ?1 AND d.next_attempt_at <= ?2 AND {organization} ORDER BY d.next_attempt_at LIMIT ?3`)
-	listDueDrafts     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
-	listUnindexed     = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
-	setIndexed        = tables.Compile(`UPDATE organization SET indexed = ?`)
-	anyListEntry      = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM list_entries l WHERE {organization} LIMIT 1)`)
-	forgetIdempotency = tables.Compile(`DELETE FROM idempotency_keys WHERE id IN (SELECT k.id FROM idempotency_keys k WHERE k.created_at <= ?1 AND {organization} LIMIT ?2)`)
-	listStaged        = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
-	listHiddenInboxes = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
-	listHiddenPods    = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
+	findAPIKeyByHash   = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
+	touchAPIKey        = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
+	listDue            = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = ?1 AND d.next_attempt_at <= ?2 AND {organization} ORDER BY d.next_attempt_at LIMIT ?3`)
+	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
+	listUnindexed      = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
+	setIndexed         = tables.Compile(`UPDATE organization SET indexed = ?`)
+	anyListEntry       = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM list_entries l WHERE {organization} LIMIT 1)`)
+	forgetIdempotency  = tables.Compile(`DELETE FROM idempotency_keys WHERE id IN (SELECT k.id FROM idempotency_keys k WHERE k.created_at <= ?1 AND {organization} LIMIT ?2)`)
+	listStaged         = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
+	listHiddenInboxes  = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
+	listHiddenPods     = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
+	listDueDomains     = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.next_check_at <= ?1 AND {organization} ORDER BY d.next_check_at LIMIT ?2`)
+	listDeletedDomains = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.deleted = 1 AND {organization} LIMIT ?`)
 )
 
 // System is the handle of background workers and of look-ups that have no scope yet.
@@ -121,4 +123,14 @@ func (tx SystemTx) HasListEntries() (bool, error) {
 func (tx SystemTx) ForgetIdempotencyKeys(until time.Time, limit int) error {
 	_, err := tx.tx.Exec(forgetIdempotency, until, limit)
 	return err
+}
+
+// ListDueDomains lists domains that are to be checked, the longest waiting first.
+func (tx SystemTx) ListDueDomains(now time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listDueDomains, scanJob, now, limit)
+}
+
+// ListDeletedDomains lists domains that are deleted but whose inboxes may not be hidden yet.
+func (tx SystemTx) ListDeletedDomains(limit int) ([]Job, error) {
+	return all(tx.Tx, listDeletedDomains, scanJob, limit)
 }

@@ -22,6 +22,7 @@ type Config struct {
 	IMAP          IMAP
 	HTTP          HTTP
 	TLS           TLS
+	DNS           DNS
 
 	sources map[string]string // key to where its value came from; absent: the default
 }
@@ -50,6 +51,11 @@ type HTTP struct {
 type TLS struct {
 	Cert File // tls.cert
 	Key  File // tls.key
+}
+
+// DNS is how names are looked up.
+type DNS struct {
+	Resolver Address // dns.resolver
 }
 
 // Default is what holds where nothing else is said.
@@ -99,6 +105,7 @@ func (c *Config) settings() []setting {
 		{"http.public_url", &c.HTTP.PublicURL},
 		{"tls.cert", &c.TLS.Cert},
 		{"tls.key", &c.TLS.Key},
+		{"dns.resolver", &c.DNS.Resolver},
 	}
 }
 

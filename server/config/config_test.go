@@ -49,7 +49,7 @@ max_message_size = "1MiB"
 }
 
 func TestFilesAreTakenStrictly(t *testing.T) {
-	const top = "there are data_dir, default_domain, hostname, and the tables [smtp], [imap], [http], [tls]"
+	const top = "there are data_dir, default_domain, hostname, and the tables [smtp], [imap], [http], [tls], [dns]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
 		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, submission, submission_tls"},
@@ -71,6 +71,8 @@ func TestFilesAreTakenStrictly(t *testing.T) {
 		{"named port", "[imap]\nlisten = \":imap\"", "f.toml:2: imap.listen must be host:port"},
 		{"port too large", "[imap]\nlisten = \":65536\"", "f.toml:2: imap.listen must be host:port"},
 		{"bad host", "[imap]\nlisten = \"a_b:1\"", "f.toml:2: imap.listen must be host:port"},
+		{"resolver without port", "[dns]\nresolver = \"127.0.0.1\"", "f.toml:2: dns.resolver must be host:port, such as \"127.0.0.1:53\", or \"\", not "},
+		{"resolver without host", "[dns]\nresolver = \":53\"", "f.toml:2: dns.resolver must be host:port"},
 		{"URL without scheme", "[http]\npublic_url = \"mail.example\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
 		{"URL with a path", "[http]\npublic_url = \"https://mail.example/api\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
 		{"URL of another kind", "[http]\npublic_url = \"ftp://mail.example\"", "f.toml:2: http.public_url must be"},

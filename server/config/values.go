@@ -83,6 +83,27 @@ func (l *Listener) allowed() string {
 	return `host:port, such as "127.0.0.1:2525", ":25" (everywhere) or "" (off)`
 }
 
+// Address is a host and port to call; empty: none.
+type Address string
+
+// UnmarshalText takes host:port, both given.
+func (a *Address) UnmarshalText(text []byte) error {
+	if len(text) > 0 {
+		var l Listener
+		host, port, err := net.SplitHostPort(string(text))
+		if err != nil || host == "" || port == "0" || l.UnmarshalText(text) != nil {
+			return errNotAllowed
+		}
+	}
+	*a = Address(text)
+	return nil
+}
+
+func (a *Address) String() string { return string(*a) }
+func (a *Address) allowed() string {
+	return `host:port, such as "127.0.0.1:53", or ""`
+}
+
 // Origin is scheme, host and port of a URL; empty: derived.
 type Origin string
 

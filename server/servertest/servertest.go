@@ -28,6 +28,8 @@ type World struct {
 	Server *server.Server
 	Org    mail.Grant // the whole organization, unrestricted
 	Clock  *Clock
+	DNS    *Zone
+	Store  *storage.Store // for looking at rows that no verb shows
 }
 
 // Clock is a clock that tests step. It starts at 2026-01-02 03:04:05 UTC and ticks a microsecond at every look, so
@@ -62,7 +64,8 @@ func New(t testing.TB) *World {
 		t.Fatal(err)
 	}
 	clock := &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	srv := server.New(server.Options{Store: store, Hub: notify.NewHub(), Clock: clock, Random: rand.Reader, Log: log,
+	zone := NewZone()
+	srv := server.New(server.Options{Store: store, Hub: notify.NewHub(), Clock: clock, Random: rand.Reader, Resolver: zone, Log: log,
 		Hostname: "mx.podmail.test", DefaultDomain: "podmail.test", PublicURL: "http://127.0.0.1:8080", MaxMessageSize: 60 << 20})
 	if _, err := srv.Bootstrap(ctx); err != nil {
 		t.Fatal(err)
@@ -79,7 +82,7 @@ func New(t testing.TB) *World {
 			t.Errorf("close: %v", err)
 		}
 	})
-	w := &World{Server: srv, Org: srv.Operator(), Clock: clock}
+	w := &World{Server: srv, Org: srv.Operator(), Clock: clock, DNS: zone, Store: store}
 	w.poison(t)
 	return w
 }
@@ -126,6 +129,43 @@ func (w *World) Inbox(t testing.TB, g mail.Grant, username string) mail.Grant {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// Domain registers a domain in the grant's scope.
+func (w *World) Domain(t testing.TB, g mail.Grant, n server.NewDomain) mail.Domain {
+	t.Helper()
+	d, err := w.Server.CreateDomain(context.Background(), g, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Verified registers a domain in the grant's scope, publishes its records and verifies it.
+func (w *World) Verified(t testing.TB, g mail.Grant, n server.NewDomain) mail.Domain {
+	t.Helper()
+	d := w.Domain(t, g, n)
+	w.DNS.Publish(d.Records)
+	if err := w.Server.VerifyDomain(context.Background(), g, d.Name); err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.Server.GetDomain(context.Background(), g, d.Name)
+	if err != nil || d.Status != mail.DomainVerified {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	return d
+}
+
+// PoisonDomain gives the twin tenant a domain that is verified, called poison.example. It is not there from the start,
+// since a domain's keys take time to make.
+func (w *World) PoisonDomain(t testing.TB) {
+	t.Helper()
+	g, err := w.Server.InInbox(context.Background(), w.Org, "poison.alice@podmail.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Scope.Inbox = 0
+	w.Verified(t, g, server.NewDomain{Name: "poison.example", ClientID: Poison, SubdomainsEnabled: true})
 }
 
 // Key makes an unrestricted API key of the grant's scope and returns its secret.

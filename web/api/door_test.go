@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"podmail/mail"
+	"podmail/server"
 	"podmail/server/servertest"
 	"podmail/web"
 	"podmail/web/api"
@@ -184,7 +186,8 @@ func (d *door) tenantNamed(t testing.TB, name string) *tenant {
 	for at, key := range map[string]string{"/v0": d.Key(t, d.Org), "/v0/pods/" + n.pod.PodID: n.podKey, "/v0/inboxes/" + n.inbox.InboxID: n.inboxKey} {
 		d.call(t, key, "POST", at+"/lists/receive/block", `{"entry":"`+name+`.example"}`)
 	}
-	n.ids = map[string]string{"direction": "receive", "type": "block", "entry": name + ".example", "draft_id": dr.get(t, "draft_id"), "draft_attachment_id": dr.get(t, "attachments.0.attachment_id"), "pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
+	custom := d.Domain(t, n.pod, server.NewDomain{Name: name + ".example", ClientID: name})
+	n.ids = map[string]string{"domain_id": custom.Name, "direction": "receive", "type": "block", "entry": name + ".example", "draft_id": dr.get(t, "draft_id"), "draft_attachment_id": dr.get(t, "attachments.0.attachment_id"), "pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
 		"thread_id": m.get(t, "thread_id"), "attachment_id": m.get(t, "attachments.0.attachment_id")}
 	return n
 }
@@ -230,6 +233,10 @@ func bodyFor(r *echo.Route, ids map[string]string) string {
 		return `{"add_labels":["seen"]}`
 	case tail == ":inbox_id":
 		return `{"display_name":"changed"}`
+	case tail == ":domain_id":
+		return `{"feedback_enabled":true}`
+	case tail == "domains": // each route another name
+		return fmt.Sprintf(`{"domain":"new%d.%s"}`, len(r.Path), ids["domain_id"])
 	default:
 		return `{"name":"n"}`
 	}

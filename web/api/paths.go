@@ -79,6 +79,8 @@ func pathNoun(name string) string {
 		return "Pod"
 	case "inbox_id":
 		return "Inbox"
+	case "domain_id":
+		return "Domain"
 	case "api_key_id":
 		return "API key"
 	case "message_id":

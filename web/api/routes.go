@@ -37,6 +37,17 @@ func (a *API) Mount(e *echo.Echo) {
 		at.delete("/inboxes/:inbox_id", a.deleteInbox)
 	}
 
+	for _, at := range []scope{organization, pod} {
+		at.get("/domains", a.listDomains)
+		at.post("/domains", a.createDomain)
+		at.get("/domains/:domain_id", a.getDomain)
+		at.patch("/domains/:domain_id", a.updateDomain)
+		at.delete("/domains/:domain_id", a.deleteDomain)
+		at.post("/domains/:domain_id/verify", a.verifyDomain)
+		at.get("/domains/:domain_id/zone-file", a.getZoneFile)
+		at.get("/domains/:domain_id/setup-link", a.getSetupLink)
+	}
+
 	organization.get("/api-keys/:api_key_id", a.getAPIKey)
 	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/api-keys", a.listAPIKeys)

@@ -23,6 +23,7 @@ type step struct {
 func play(t *testing.T, steps []step) {
 	t.Helper()
 	d := openDoor(t, web.Limits{})
+	d.PoisonDomain(t)
 	n := d.tenantNamed(t, "alice")
 	bob := d.Inbox(t, n.pod, "bob")
 	keys := map[string]string{"org": d.Key(t, d.Org), "pod": n.podKey, "inbox": n.inboxKey, "": ""}
@@ -81,11 +82,11 @@ func TestPods(t *testing.T) {
 		{as: "org", do: "GET /v0/pods?limit=501", status: 400, has: []string{`"path":["limit"]`}},
 		{as: "org", do: "GET /v0/pods?page_token=garbage", status: 400, has: []string{`"path":["page_token"]`}},
 		{as: "pod", do: "GET /v0/pods", has: []string{`"count":1`, "${pod}"}},
-		{as: "org", do: "DELETE /v0/pods/${pod}", status: 403, has: []string{`"cannot_delete"`, "2 inboxes"}},
+		{as: "org", do: "DELETE /v0/pods/${pod}", status: 403, has: []string{`"cannot_delete"`, "2 inboxes and 1 domain"}},
 		{as: "org", do: "DELETE /v0/pods/acme-1", status: 204},
 		{as: "org", do: "GET /v0/pods/${made}", status: 404},
 		{as: "org", do: "PATCH /v0/pods/${pod}", status: 405, has: []string{`"method_not_allowed"`}},
-		{as: "org", do: "GET /v0/domains", status: 404, has: []string{`"not_found"`}}, // not built
+		{as: "org", do: "GET /v0/unknown", status: 404, has: []string{`"not_found"`}},
 	})
 }
 
@@ -138,6 +139,46 @@ func TestPublicKeys(t *testing.T) {
 		{as: "inbox", do: "DELETE /v0/inboxes/${inbox}/api-keys/laptop", status: 204},
 		{as: "inbox", do: "GET /v0/api-keys/laptop", status: 404},
 		{as: "pod", do: "GET /v0/api-keys/laptop", has: []string{`"expires_at":"2099`}},
+	})
+}
+
+func TestDomains(t *testing.T) {
+	play(t, []step{
+		{as: "pod", do: "POST /v0/domains", body: `{"domain":"Acme.Example","subdomains_enabled":true,"feedback_enabled":true}`,
+			has: []string{`"pod_id":"${pod}"`, `"domain_id":"acme.example","domain":"acme.example"`, `"feedback_enabled":true,"subdomains_enabled":true,"tracking_enabled":false`, `"status":"NOT_STARTED"`,
+				`{"type":"MX","name":"acme.example","value":"mx.podmail.test","status":"MISSING","priority":10}`, `{"type":"TXT","name":"acme.example","value":"v=spf1 a:mx.podmail.test ~all","status":"MISSING"}`,
+				`"name":"podmail._domainkey.acme.example","value":"v=DKIM1; k=rsa; p=MII`, `"name":"podmail-ed25519._domainkey.acme.example","value":"v=DKIM1; k=ed25519; p=`,
+				`"name":"_dmarc.acme.example"`, `"name":"*.acme.example"`}, hasNot: []string{`"reason"`, "link.", "rivate", "client_id"}},
+		{as: "org", do: "POST /v0/domains", body: `{"domain":"acme.example"}`, status: 403, has: []string{`"IsTakenError"`, `"resource_taken"`}},
+		{as: "pod", do: "POST /v0/domains", body: `{"domain":"poison.example"}`, status: 403, has: []string{`"resource_taken"`}},
+		{as: "org", do: "POST /v0/domains", body: `{"domain":"shared.example","client_id":"s-1","tracking_enabled":true}`, has: []string{`"client_id":"s-1"`, `{"type":"CNAME","name":"link.shared.example"`}, hasNot: []string{"pod_id"}},
+		{as: "org", do: "POST /v0/domains", body: `{"domain":"shared.example","client_id":"s-1"}`, has: []string{`"domain_id":"shared.example"`, `"tracking_enabled":true`}},
+		{as: "pod", do: "POST /v0/domains", status: 400, has: []string{`"path":["domain"]`}},
+		{as: "pod", do: "POST /v0/domains", body: `{"domain":"no domain"}`, status: 400, has: []string{`"path":["domain"]`}},
+		{as: "pod", do: "POST /v0/domains", body: `{"domain":"localhost"}`, status: 400},
+		{as: "pod", do: "POST /v0/domains", body: `{"domain":"b.example","tracking_enabled":"yes"}`, status: 400, has: []string{`"expected":"boolean","path":["tracking_enabled"]`}},
+		{as: "inbox", do: "GET /v0/domains", status: 403, has: []string{`"missing_permission"`}},
+		{as: "pod", do: "GET /v0/domains", has: []string{`{"count":2,"limit":50,"domains":[{"pod_id":"${pod}","domain_id":"acme.example"`}, hasNot: []string{"records", "status", "shared.example", "podmail.test", "poison.example"}},
+		{as: "pod", do: "GET /v0/pods/${pod}/domains?ascending=true&limit=1", has: []string{`"count":1`, "alice.example", `"next_page_token"`}},
+		{as: "org", do: "GET /v0/domains", has: []string{"shared.example", "poison.example"}, hasNot: []string{"podmail.test"}},
+		{as: "org", do: "GET /v0/organizations", has: []string{`"domain_count":4`}},
+		{as: "pod", do: "GET /v0/domains/ACME.example", has: []string{`"domain_id":"acme.example"`, `"records":[`}},
+		{as: "pod", do: "GET /v0/domains/shared.example", status: 404},
+		{as: "pod", do: "GET /v0/domains/podmail.test", status: 404},
+		{as: "pod", do: "GET /v0/domains/poison.example", status: 404},
+		{as: "org", do: "GET /v0/pods/${pod}/domains/shared.example", status: 404},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"username":"x","domain":"acme.example"}`, status: 403, has: []string{`"domain_not_verified"`}},
+		{as: "pod", do: "POST /v0/inboxes", body: `{"username":"x","domain":"a.podmail.test"}`, status: 422, has: []string{`"unprocessable"`}},
+		{as: "pod", do: "POST /v0/domains/acme.example/verify", status: 204},
+		{as: "pod", do: "GET /v0/domains/acme.example", has: []string{`"status":"PENDING","reason":"dns_records_missing"`}},
+		{as: "pod", do: "PATCH /v0/domains/acme.example", body: `{}`, status: 400},
+		{as: "pod", do: "PATCH /v0/domains/acme.example", body: `{"subdomains_enabled":false,"feedback_enabled":null}`, has: []string{`"feedback_enabled":true,"subdomains_enabled":false`}, hasNot: []string{"*."}},
+		{as: "pod", do: "GET /v0/domains/acme.example/zone-file", has: []string{"acme.example. 3600 IN MX 10 mx.podmail.test.\n", `_domainkey.acme.example. 3600 IN TXT "v=DKIM1; k=rsa; p=`, `" "`}},
+		{as: "pod", do: "GET /v0/domains/acme.example/setup-link", has: []string{`{"supported":false}`}},
+		{as: "pod", do: "GET /v0/domains/shared.example/zone-file", status: 404},
+		{as: "pod", do: "DELETE /v0/domains/acme.example", status: 204},
+		{as: "pod", do: "GET /v0/domains/acme.example", status: 404},
+		{as: "pod", do: "DELETE /v0/domains/acme.example", status: 404},
 	})
 }
 
