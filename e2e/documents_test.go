@@ -14,7 +14,7 @@ import (
 // that follows is what that shell must show: its lines in this order, where … stands for anything.
 func TestDocumentsRun(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/api-keys.md", "docs/drafts.md", "docs/lists.md", "docs/mail-clients.md", "docs/search.md"} {
+	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/api-keys.md", "docs/domains.md", "docs/drafts.md", "docs/lists.md", "docs/mail-clients.md", "docs/search.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile("../" + page)
@@ -25,7 +25,7 @@ func TestDocumentsRun(t *testing.T) {
 			if len(blocks) == 0 {
 				t.Fatal("there is nothing to run")
 			}
-			shown := start(t).paste(blocks)
+			shown := start(t, serveDNS(t).setting()).paste(blocks)
 			for i, b := range blocks {
 				if missing := notShown(b.shows, shown[i]); missing != "" {
 					t.Errorf("%q is not shown by\n%s\nwhich shows\n%s", missing, b.script, shown[i])

@@ -28,7 +28,9 @@ async function call({ method, args }) {
   const names = method.split(".");
   const verb = names.pop();
   const resource = names.reduce((at, name) => at[name], client);
-  return { result: await resource[verb](...args) };
+  const result = await resource[verb](...args);
+  if (typeof result?.arrayBuffer === "function") return { result: Buffer.from(await result.arrayBuffer()).toString() };
+  return { result };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
