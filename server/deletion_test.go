@@ -99,7 +99,7 @@ func checkNoRows(t *testing.T, path string, pod int64) {
 	}
 	defer db.Close()
 	for _, table := range []string{"pods", "inboxes", "mailboxes", "messages", "message_labels", "threads", "thread_labels", "thread_references", "blobs", "blob_chunks",
-		"events", "deliveries", "expunges", "api_keys"} {
+		"events", "deliveries", "expunges", "api_keys", "domains"} {
 		column := "pod_id"
 		if table == "pods" {
 			column = "id"

@@ -75,8 +75,7 @@ func (s *Server) checkDomain(ctx context.Context, job storage.Job) error {
 		d.Records = mail.RecordsOf(&d, keys, s.hostname)
 		carryOver(d.Records, before)
 		if verified = judgeDomain(&d, found, now); verified {
-			event := mail.Event{Type: mail.EventDomainVerified, Details: map[string]any{"domain_id": d.Name}, CreatedAt: now}
-			if err := tx.InsertDomainEvent(event); err != nil {
+			if err := tx.InsertDomainEvent(domainVerified(&d, now)); err != nil {
 				return err
 			}
 		}
@@ -147,9 +146,49 @@ func judgeDomain(d *mail.Domain, found lookedUp, now time.Time) (verified bool) 
 	if before == mail.DomainFailed && wanting {
 		d.Status = before
 	}
+	if d.Status != before {
+		d.UpdatedAt = now
+	}
 	useOrGiveUp(d, wanting, unsure, now)
 	d.NextCheckAt = now.Add(nextCheck(d, unsure))
 	return d.Status == mail.DomainVerified && before != mail.DomainVerified
+}
+
+// reconsider works out what follows from a change of what a domain has to publish, by what is known of its records.
+// It tells whether the domain is verified now and was not before: a record that was wanting is not asked for any more.
+func reconsider(d *mail.Domain, records []mail.DomainRecord, now time.Time) (verified bool) {
+	carryOver(records, d.Records)
+	d.Records = records
+	d.SubdomainsVerified = d.SubdomainsVerified && d.SubdomainsEnabled
+	before := d.Status
+	status, reason := mail.DomainVerdict(records)
+	switch {
+	case before == mail.DomainNotStarted:
+		return false
+	case status == mail.DomainVerified:
+		d.Verified, d.FailingSince = true, time.Time{}
+	case before == mail.DomainFailed:
+		return false
+	default:
+		d.Checks, d.NextCheckAt = 0, now.Add(firstCheck)
+	}
+	d.Status, d.Reason = status, reason
+	return status == mail.DomainVerified && before != mail.DomainVerified
+}
+
+func domainVerified(d *mail.Domain, now time.Time) mail.Event {
+	return mail.Event{Type: mail.EventDomainVerified, Details: map[string]any{"domain_id": d.Name}, CreatedAt: now}
+}
+
+// carryOver keeps what is known of records that stay as they were.
+func carryOver(records, before []mail.DomainRecord) {
+	for i := range records {
+		for _, b := range before {
+			if r := &records[i]; r.Type == b.Type && r.Name == b.Name && r.Value == b.Value {
+				r.Status, r.Reason = b.Status, b.Reason
+			}
+		}
+	}
 }
 
 // useOrGiveUp decides whether the domain is served. One that was verified is served on while its records are away for

@@ -150,18 +150,12 @@ func (s *Server) UpdateDomain(ctx context.Context, g mail.Grant, name string, u 
 			return err
 		}
 		u.apply(&d)
-		started := d.Status != mail.DomainNotStarted
-		before := d.Records
-		d.Records = mail.RecordsOf(&d, keys, s.hostname)
-		carryOver(d.Records, before)
-		if started {
-			d.Status, d.Reason = mail.Verdict(d.Records)
-		}
-		if started && d.Status != mail.DomainVerified {
-			d.Checks, d.NextCheckAt = 0, now.Add(firstCheck)
-		}
-		d.SubdomainsVerified = d.SubdomainsVerified && d.SubdomainsEnabled
 		d.UpdatedAt = now
+		if reconsider(&d, mail.RecordsOf(&d, keys, s.hostname), now) {
+			if err := tx.InsertDomainEvent(domainVerified(&d, now)); err != nil {
+				return err
+			}
+		}
 		return tx.UpdateDomain(d)
 	})
 	return d, coded(err, "Domain")
@@ -173,17 +167,6 @@ func (u DomainUpdate) apply(d *mail.Domain) {
 	} {
 		if f.from != nil {
 			*f.into = *f.from
-		}
-	}
-}
-
-// carryOver keeps what is known of records that stay as they were.
-func carryOver(records, before []mail.DomainRecord) {
-	for i := range records {
-		for _, b := range before {
-			if r := &records[i]; r.Type == b.Type && r.Name == b.Name && r.Value == b.Value {
-				r.Status, r.Reason = b.Status, b.Reason
-			}
 		}
 	}
 }

@@ -168,6 +168,15 @@ func TestSubdomains(t *testing.T) {
 	if err != nil || d.Status != mail.DomainPending || d.Records[len(d.Records)-1].Name != "*.acme.example" {
 		t.Fatalf("subdomains are on: %+v, %v", d, err)
 	}
+	off := false
+	for _, u := range []struct {
+		to   *bool
+		want mail.VerificationStatus
+	}{{&off, mail.DomainVerified}, {&on, mail.DomainPending}} {
+		if d, err = s.UpdateDomain(ctx, pod, d.Name, server.DomainUpdate{SubdomainsEnabled: u.to}); err != nil || d.Status != u.want || (d.Reason == "") != (u.to == &off) {
+			t.Fatalf("changed: %+v, %v", d, err)
+		}
+	}
 	if err := inbox("x.acme.example"); reasonOf(err) != mail.ReasonDomainNotVerified {
 		t.Errorf("the wildcard is not published: %v", err)
 	}
@@ -348,4 +357,31 @@ func TestDeletedDomainTakesItsInboxesAlong(t *testing.T) {
 	if err := s.DeletePod(ctx, w.Org, pod.PodID); err != nil {
 		t.Errorf("an empty pod: %v", err)
 	}
+}
+
+// TestSweeperFinishesADeletion that was cut off after its first step.
+func TestSweeperFinishesADeletion(t *testing.T) {
+	w := servertest.New(t)
+	s, ctx := w.Server, context.Background()
+	pod := w.Pod(t, "acme")
+	d := w.Verified(t, pod, server.NewDomain{Name: "acme.example"})
+	if _, err := s.CreateInbox(ctx, pod, server.NewInbox{Username: "a", Domain: d.Name}); err != nil {
+		t.Fatal(err)
+	}
+	err := w.Store.For(pod.Scope).Write(ctx, func(tx storage.Tx) error { return tx.HideDomain(d.ID, w.Clock.Now()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateInbox(ctx, pod, server.NewInbox{Username: "b", Domain: d.Name}); reasonOf(err) != mail.ReasonDomainNotVerified {
+		t.Errorf("an inbox at a domain that is being deleted: %v", err)
+	}
+	for more := true; more; {
+		if more, err = s.Sweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.GetInbox(ctx, pod, "a@acme.example"); mail.CodeOf(err) != mail.CodeNotFound {
+		t.Errorf("the inbox is still there: %v", err)
+	}
+	w.Domain(t, w.Org, server.NewDomain{Name: d.Name})
 }

@@ -15,6 +15,7 @@ ALTER TABLE domains ADD COLUMN keys TEXT;             -- JSON array: DKIM keys, 
 ALTER TABLE domains ADD COLUMN checks INTEGER NOT NULL DEFAULT 0; -- in a row that did not find everything
 ALTER TABLE domains ADD COLUMN failing_since INTEGER; -- since when records are wanting without which there is no mail
 ALTER TABLE domains ADD COLUMN next_check_at INTEGER; -- NULL: never
+CREATE UNIQUE INDEX domains_by_client_id ON domains (pod_id, client_id) WHERE client_id IS NOT NULL;
 CREATE INDEX domains_of_all_by_time ON domains (created_at, id);
 CREATE INDEX domains_due ON domains (next_check_at) WHERE next_check_at IS NOT NULL;
 CREATE INDEX domains_deleted ON domains (id) WHERE deleted = 1;
