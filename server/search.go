@@ -39,8 +39,8 @@ type FoundThread struct {
 	Highlights Highlights
 }
 
-// searchDepth is how many of the newest matches a search looks at and ranks.
-const searchDepth = 1000
+// searchDepth is how many of the newest matches, of words and of parts each, a search looks at and ranks.
+const searchDepth = 500
 
 // maxIndexWait is how long a search waits for the index to have what was there when it began.
 const maxIndexWait = 5 * time.Second

@@ -61,6 +61,9 @@ func (s *Server) failDraft(ctx context.Context, g mail.Grant, id int64) error {
 	now := s.clock.Now()
 	err := s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
 		d, err := tx.FindDraftByID(id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil // sent or deleted meanwhile
+		}
 		if err != nil || d.SendStatus != mail.SendScheduled || d.SendAt.After(now) {
 			return err
 		}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,12 +27,11 @@ var (
 	deleteIndexed = tables.Compile(`DELETE FROM search WHERE rowid = ?`)
 	deleteParts   = tables.Compile(`DELETE FROM search_parts WHERE rowid = ?`)
 	searchWords   = tables.Compile(findMatches("search", ` ORDER BY search.rowid DESC LIMIT ?5`))
-	searchParts   = tables.Compile(findMatches("search_parts", ` AND (instr(m.folded ->> 0, ?6) > 0 OR instr(m.folded ->> 1, ?6) > 0 OR instr(m.folded ->> 2, ?6) > 0)
-		ORDER BY search_parts.rowid DESC LIMIT ?5`))
+	searchParts   = tables.Compile(findMatches("search_parts", ` AND instr(m.folded, ?6) > 0 ORDER BY search_parts.rowid DESC LIMIT ?5`))
 	// A query too short for trigrams looks at the newest messages one by one.
 	searchNewest = tables.Compile(`SELECT * FROM (SELECT m.pod_id, m.inbox_id, m.id, m.thread_id, m.timestamp, m.folded AS folded FROM messages m
 		WHERE m.id <= ?2 AND m.hidden = 0 AND m.timestamp > ?3 AND m.timestamp < ?4 AND {scope m} ORDER BY m.id DESC LIMIT ?5) WHERE instr(folded, ?6) > 0 AND ?1 = ''`)
-	isUnindexed = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {scope m} LIMIT 1)`)
+	isUnindexed = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m NOT INDEXED WHERE m.id > (SELECT indexed FROM organization) AND {scope m} LIMIT 1)`)
 	findIndexed = tables.Compile(`SELECT indexed FROM organization`)
 )
 
@@ -123,12 +123,14 @@ func (tx Tx) SearchMessages(s Search) (found []Found, err error) {
 	}
 	text := searchable(s.Text)
 	query, search := "", searchNewest
-	if trigrams := cover([]rune(text)); len(trigrams) > 0 {
+	if trigrams := seldom([]rune(text)); len(trigrams) > 0 {
 		query, search = tx.matchAll(trigrams), searchParts
 	}
-	parts, err := all(tx, search, scanFound, query, s.UpTo, after, before, s.Limit, text)
+	quoted, _ := json.Marshal(text) // strings always marshal; the folded column is JSON
+	parts, err := all(tx, search, scanFound, query, s.UpTo, after, before, s.Limit, string(quoted[1:len(quoted)-1]))
 	for _, f := range parts {
-		if !byWords[f.Message] {
+		holds := strings.Contains(f.Sender, text) || strings.Contains(f.Recipients, text) || strings.Contains(f.Subject, text)
+		if holds && !byWords[f.Message] {
 			found = append(found, f)
 		}
 	}
@@ -146,15 +148,34 @@ func scanFound(r *sqlite.Row) (f Found, err error) {
 	return f, err
 }
 
-// cover cuts text into trigrams, as few as hold all of it. None if it is too short for one.
-func cover(text []rune) (trigrams []string) {
-	for i := 0; i+3 <= len(text); i += 3 {
-		trigrams = append(trigrams, string(text[i:i+3]))
+// maxTrigrams is how many trigrams of a text a query asks for. Each has its list of messages read; what they let
+// through, the text itself decides.
+const maxTrigrams = 3
+
+// seldom are the trigrams of text that probably the fewest messages have, the most telling first. None if the text is
+// too short for one.
+func seldom(text []rune) (trigrams []string) {
+	type trigram struct {
+		at, rarity int
 	}
-	if n := len(text); n > 3 && n%3 > 0 {
-		trigrams = append(trigrams, string(text[n-3:]))
+	var all []trigram
+	for i := 0; i+3 <= len(text); i++ {
+		all = append(all, trigram{i, rarity(text[i]) + rarity(text[i+1]) + rarity(text[i+2])})
+	}
+	slices.SortStableFunc(all, func(a, b trigram) int { return b.rarity - a.rarity })
+	for _, t := range all[:min(len(all), maxTrigrams)] {
+		trigrams = append(trigrams, string(text[t.at:t.at+3]))
 	}
 	return trigrams
+}
+
+// rarity is how seldom a rune is in addresses and subjects.
+func rarity(r rune) int {
+	const often = " etaoinsrlhdcumpgfbywvk" // the most frequent first
+	if i := strings.IndexRune(often, r); i >= 0 {
+		return i
+	}
+	return len(often)
 }
 
 // matchAll is an FTS5 query for rows that have all of the terms and are in the handle's scope.

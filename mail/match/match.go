@@ -3,6 +3,7 @@
 package match
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -57,12 +58,22 @@ func fold(composed string) []rune {
 				r, _ = utf8.DecodeRune(d)
 			}
 		}
-		out[i] = unicode.ToLower(r)
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		} else if r > unicode.MaxASCII {
+			r = unicode.ToLower(r)
+		}
+		out[i] = r
 	}
 	return out
 }
 
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+func isWord(r rune) bool {
+	if r < unicode.MaxASCII {
+		return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
 
 func words(folded []rune) (out [][]rune) {
 	start := -1
@@ -160,31 +171,44 @@ func (q Query) Fragments(text string) (out []string) {
 
 // find lists where the query stands, in order and apart: all of it if it does, else its words.
 func (q Query) find(folded []rune, wholeWords bool) []span {
+	if wholeWords {
+		return q.findWords(folded)
+	}
 	needles := q.words
-	if !wholeWords && len(q.whole) > 0 && index(folded, q.whole, 0) >= 0 {
+	if len(q.whole) > 0 && index(folded, q.whole, 0) >= 0 {
 		needles = [][]rune{q.whole}
 	}
 	var out []span
 	for i := 0; i < len(folded); {
-		if wholeWords && i > 0 && isWord(folded[i-1]) {
-			i++
-			continue
-		}
-		end := 0
+		end := i
 		for _, n := range needles {
-			if index(folded[i:min(len(folded), i+len(n))], n, 0) != 0 || len(n) == 0 {
-				continue
-			}
-			if e := i + len(n); e > end && (!wholeWords || e == len(folded) || !isWord(folded[e])) {
+			if e := i + len(n); e > end && e <= len(folded) && slices.Equal(folded[i:e], n) {
 				end = e
 			}
 		}
-		if end == 0 {
+		if end == i {
 			i++
 			continue
 		}
 		out = append(out, span{i, end})
 		i = end
+	}
+	return out
+}
+
+// findWords lists which words of a text are words of the query.
+func (q Query) findWords(folded []rune) (out []span) {
+	start := -1
+	for i := 0; i <= len(folded); i++ {
+		switch inside := i < len(folded) && isWord(folded[i]); {
+		case inside && start < 0:
+			start = i
+		case !inside && start >= 0:
+			if slices.ContainsFunc(q.words, func(w []rune) bool { return slices.Equal(w, folded[start:i]) }) {
+				out = append(out, span{start, i})
+			}
+			start = -1
+		}
 	}
 	return out
 }

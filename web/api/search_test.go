@@ -15,6 +15,10 @@ func TestSearch(t *testing.T) {
 		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=aive", has: []string{`"count":0`, `"messages":[]`}},
 		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=47", has: []string{`"count":1`}},
 		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=%22%20OR%20scope%3A*", has: []string{`"count":0`}},
+		{as: "pod", do: "POST /v0/inboxes/${bob}/messages/send", body: `{"to":"x@y.test","subject":"a \"<quoted>\" C:\\path","text":"-"}`},
+		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=%22%3Cquoted%3E%22%20c:%5Cpath", has: []string{`"count":1`}},
+		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=%22", has: []string{`"count":1`}},
+		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=u003c", has: []string{`"count":0`}}, // how JSON writes <
 		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search", status: 400, has: []string{`"path":["q"]`}},
 		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=a&limit=101", status: 400},
 		{as: "pod", do: "GET /v0/inboxes/${bob}/messages/search?q=a&page_token=x", status: 400, has: []string{`"path":["page_token"]`}},
