@@ -141,7 +141,7 @@ func (serveCommand) Run(f *flags) (err error) {
 
 func newServer(cfg *config.Config, store *storage.Store, origin string, log *slog.Logger) *server.Server {
 	return server.New(server.Options{
-		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: dns.NewClient(string(cfg.DNS.Resolver)), Log: log,
+		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: dns.NewClient(string(cfg.DNS.Resolver), bool(cfg.DNS.Trusted)), Log: log,
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
 		MaxMessageSize: int64(cfg.SMTP.MaxMessageSize),
 	})

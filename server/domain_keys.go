@@ -15,16 +15,9 @@ import (
 
 const rsaBits = 2048 // RFC 8301 3.2; its record still fits everywhere
 
-// SigningKey signs mail of a domain (RFC 6376 3.5: d=, s=, and the key behind them).
-type SigningKey struct {
-	Domain   string
-	Selector string
-	Signer   crypto.Signer // *rsa.PrivateKey or ed25519.PrivateKey
-}
-
 // SigningKeys are the keys for mail from an address at name that leaves an inbox of the scope: those of the nearest
 // verified domain over it that the scope's pod may use. None if there is no such domain.
-func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string) (signing []SigningKey, err error) {
+func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string) (signing []mail.SigningKey, err error) {
 	var domain mail.Domain
 	var keys []mail.DKIMKey
 	err = s.store.For(mail.Scope{Pod: scope.Pod}).Read(ctx, func(tx storage.Tx) error {
@@ -48,7 +41,7 @@ func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string)
 		if !ok {
 			return nil, fmt.Errorf("key %s of %s cannot sign: %T", k.Selector, domain.Name, private)
 		}
-		signing = append(signing, SigningKey{Domain: domain.Name, Selector: k.Selector, Signer: signer})
+		signing = append(signing, mail.SigningKey{Domain: domain.Name, Selector: k.Selector, Signer: signer})
 	}
 	return signing, nil
 }

@@ -56,6 +56,7 @@ type TLS struct {
 // DNS is how names are looked up.
 type DNS struct {
 	Resolver Address // dns.resolver
+	Trusted  Switch  // dns.trusted
 }
 
 // Default is what holds where nothing else is said.
@@ -106,6 +107,7 @@ func (c *Config) settings() []setting {
 		{"tls.cert", &c.TLS.Cert},
 		{"tls.key", &c.TLS.Key},
 		{"dns.resolver", &c.DNS.Resolver},
+		{"dns.trusted", &c.DNS.Trusted},
 	}
 }
 

@@ -73,6 +73,8 @@ func TestFilesAreTakenStrictly(t *testing.T) {
 		{"bad host", "[imap]\nlisten = \"a_b:1\"", "f.toml:2: imap.listen must be host:port"},
 		{"resolver without port", "[dns]\nresolver = \"127.0.0.1\"", "f.toml:2: dns.resolver must be host:port, such as \"127.0.0.1:53\", or \"\", not "},
 		{"resolver without host", "[dns]\nresolver = \":53\"", "f.toml:2: dns.resolver must be host:port"},
+		{"quoted switch", "[dns]\ntrusted = \"true\"", "f.toml:2: dns.trusted must be true or false, not \"true\""},
+		{"number for a switch", "[dns]\ntrusted = 1", "f.toml:2: dns.trusted must be true or false, not 1"},
 		{"URL without scheme", "[http]\npublic_url = \"mail.example\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
 		{"URL with a path", "[http]\npublic_url = \"https://mail.example/api\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
 		{"URL of another kind", "[http]\npublic_url = \"ftp://mail.example\"", "f.toml:2: http.public_url must be"},
@@ -96,6 +98,7 @@ func TestEnvironmentIsTakenStrictly(t *testing.T) {
 	for _, c := range []struct{ variable, want string }{
 		{"PODMAIL_SMTP_LISTEN=25", `PODMAIL_SMTP_LISTEN must be host:port, such as "127.0.0.1:2525", ":25" (everywhere) or "" (off), not "25"`},
 		{"PODMAIL_SMTP_MAX_MESSAGE_SIZE=big", `PODMAIL_SMTP_MAX_MESSAGE_SIZE must be a size from "64KiB" to "1GiB", such as "50MiB", not "big"`},
+		{"PODMAIL_DNS_TRUSTED=yes", `PODMAIL_DNS_TRUSTED must be true or false, not "yes"`},
 		{"PODMAIL_HOSTNAME=a b", `PODMAIL_HOSTNAME must be a domain name, such as "mail.example.com", not "a b"`},
 		{"PODMAIL_IMAP_LISTEN_TLS=:993", "PODMAIL_IMAP_LISTEN_TLS needs a certificate"},
 	} {

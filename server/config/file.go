@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -51,16 +52,22 @@ func (c *Config) readTOML(name string, data []byte) error {
 	return errors.Join(errs...)
 }
 
-// setTOML sets a value of the type that TOML gave it: strings everywhere, plain numbers for sizes.
+// setTOML sets a value of the type that TOML gave it: strings everywhere, plain numbers for sizes and counts, booleans
+// for switches.
 func (c *Config) setTOML(s setting, v any, source string) error {
-	_, isSize := s.value.(*Size)
-	switch v := v.(type) {
-	case string:
-		return c.set(s, v, source)
-	case int64:
-		if isSize {
-			return c.set(s, fmt.Sprint(v), source)
+	switch s.value.(type) {
+	case *Switch:
+		if on, ok := v.(bool); ok {
+			return c.set(s, strconv.FormatBool(on), source)
 		}
+		return wrong(s, source, fmt.Sprintf("%#v", v))
+	case *Size, *Count:
+		if n, ok := v.(int64); ok {
+			return c.set(s, strconv.FormatInt(n, 10), source)
+		}
+	}
+	if text, ok := v.(string); ok {
+		return c.set(s, text, source)
 	}
 	return wrong(s, source, fmt.Sprint(v))
 }

@@ -4,24 +4,52 @@ package dns
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"podmail/mail"
 )
 
 // Resolver looks records up. A name is given without a final dot. An empty list and no error mean that DNS answered, and
 // that there is no such record; an error, that nothing can be said.
 type Resolver interface {
-	// LookupMX returns the hosts, without final dots, the most preferred first.
+	// LookupMX returns the hosts, without final dots, the most preferred first. A null MX (RFC 7505) is the host ".".
 	LookupMX(ctx context.Context, name string) ([]string, error)
 	// LookupTXT returns the texts, each with its strings joined.
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 	// LookupCNAME returns the name that stands at name itself, without final dot; at most one by the rules of DNS.
 	LookupCNAME(ctx context.Context, name string) ([]string, error)
+	// LookupIP returns the addresses of a family (IPv4 or IPv6) in the order of the answer.
+	LookupIP(ctx context.Context, family Family, name string) ([]netip.Addr, error)
+	// LookupPTR returns the names of an address, without final dots (RFC 1035 3.5, RFC 3596 2.5).
+	LookupPTR(ctx context.Context, address netip.Addr) ([]string, error)
+	// LookupTLSA returns the records of DANE (RFC 6698) at a name such as _25._tcp.mx.example.
+	LookupTLSA(ctx context.Context, name string) ([]TLSA, error)
+	// IsSecure tells whether the resolver vouches by DNSSEC for what it answers to this question, the absence of a record
+	// included (RFC 4035 3.2.3).
+	IsSecure(ctx context.Context, kind mail.RecordType, name string) (bool, error)
+}
+
+// Family is a kind of address.
+type Family string
+
+// The families, by the record that holds an address.
+const (
+	IPv4 Family = "A"
+	IPv6 Family = "AAAA"
+)
+
+// TLSA binds a certificate to a name (RFC 6698 2.1).
+type TLSA struct {
+	Usage, Selector, MatchingType uint8
+	Data                          []byte
 }
 
 const (
@@ -36,14 +64,17 @@ const (
 // Client asks recursive resolvers. It is safe for concurrent use.
 type Client struct {
 	servers func() ([]string, error)
+	trusted bool // a remote server's word on DNSSEC
 }
 
-// NewClient returns a client of the resolver at server, host:port; empty: of the system's.
-func NewClient(server string) *Client {
+// NewClient returns a client of the resolver at server, host:port; empty: of the system's. What a resolver says of
+// DNSSEC is believed if it runs on this machine or is trusted: nothing else protects its answers on their way here
+// (RFC 7672 2.2).
+func NewClient(server string, trusted bool) *Client {
 	if server != "" {
-		return &Client{servers: func() ([]string, error) { return []string{server}, nil }}
+		return &Client{servers: func() ([]string, error) { return []string{server}, nil }, trusted: trusted}
 	}
-	return &Client{servers: systemServers}
+	return &Client{servers: systemServers, trusted: trusted}
 }
 
 // systemServers reads the file at every question: it changes when a machine joins another network.
@@ -65,7 +96,7 @@ func systemServers() ([]string, error) {
 // LookupMX implements Resolver.
 func (c *Client) LookupMX(ctx context.Context, name string) (hosts []string, err error) {
 	var records []*dns.MX
-	err = c.lookup(ctx, name, dns.TypeMX, func(rr dns.RR) {
+	_, err = c.lookup(ctx, name, dns.TypeMX, func(rr dns.RR) {
 		if mx, ok := rr.(*dns.MX); ok {
 			records = append(records, mx)
 		}
@@ -80,7 +111,7 @@ func (c *Client) LookupMX(ctx context.Context, name string) (hosts []string, err
 // LookupTXT implements Resolver.
 func (c *Client) LookupTXT(ctx context.Context, name string) (texts []string, err error) {
 	size := 0
-	err = c.lookup(ctx, name, dns.TypeTXT, func(rr dns.RR) {
+	_, err = c.lookup(ctx, name, dns.TypeTXT, func(rr dns.RR) {
 		if txt, ok := rr.(*dns.TXT); ok {
 			text := unescape(strings.Join(txt.Txt, ""))
 			if size += len(text); size <= maxText {
@@ -93,7 +124,7 @@ func (c *Client) LookupTXT(ctx context.Context, name string) (texts []string, er
 
 // LookupCNAME implements Resolver.
 func (c *Client) LookupCNAME(ctx context.Context, name string) (targets []string, err error) {
-	err = c.lookup(ctx, name, dns.TypeCNAME, func(rr dns.RR) {
+	_, err = c.lookup(ctx, name, dns.TypeCNAME, func(rr dns.RR) {
 		if cname, ok := rr.(*dns.CNAME); ok && strings.EqualFold(bare(cname.Hdr.Name), name) {
 			targets = append(targets, bare(cname.Target))
 		}
@@ -101,15 +132,72 @@ func (c *Client) LookupCNAME(ctx context.Context, name string) (targets []string
 	return targets, err
 }
 
+// LookupIP implements Resolver.
+func (c *Client) LookupIP(ctx context.Context, family Family, name string) (addresses []netip.Addr, err error) {
+	kind := dns.TypeA
+	if family == IPv6 {
+		kind = dns.TypeAAAA
+	}
+	_, err = c.lookup(ctx, name, kind, func(rr dns.RR) {
+		var ip net.IP
+		switch rr := rr.(type) {
+		case *dns.A:
+			ip = rr.A.To4()
+		case *dns.AAAA:
+			ip = rr.AAAA
+		}
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			addresses = append(addresses, a)
+		}
+	})
+	return addresses, err
+}
+
+// LookupPTR implements Resolver.
+func (c *Client) LookupPTR(ctx context.Context, address netip.Addr) (names []string, err error) {
+	reverse, err := dns.ReverseAddr(address.Unmap().WithZone("").String())
+	if err != nil {
+		return nil, fmt.Errorf("look up PTR %s: %w", address, err)
+	}
+	_, err = c.lookup(ctx, reverse, dns.TypePTR, func(rr dns.RR) {
+		if ptr, ok := rr.(*dns.PTR); ok {
+			names = append(names, bare(ptr.Ptr))
+		}
+	})
+	return names, err
+}
+
+// LookupTLSA implements Resolver.
+func (c *Client) LookupTLSA(ctx context.Context, name string) (records []TLSA, err error) {
+	_, err = c.lookup(ctx, name, dns.TypeTLSA, func(rr dns.RR) {
+		if tlsa, ok := rr.(*dns.TLSA); ok {
+			if data, err := hex.DecodeString(tlsa.Certificate); err == nil { // what is no hexadecimal cannot match
+				records = append(records, TLSA{tlsa.Usage, tlsa.Selector, tlsa.MatchingType, data})
+			}
+		}
+	})
+	return records, err
+}
+
+// IsSecure implements Resolver.
+func (c *Client) IsSecure(ctx context.Context, kind mail.RecordType, name string) (bool, error) {
+	number, ok := dns.StringToType[string(kind)]
+	if !ok {
+		return false, fmt.Errorf("look up %s %s: no such type", kind, name)
+	}
+	return c.lookup(ctx, name, number, func(dns.RR) {})
+}
+
 // lookup asks for records of a type at name, or at what name is an alias of: a recursive resolver answers with the whole
-// chain (RFC 1034 4.3.2).
-func (c *Client) lookup(ctx context.Context, name string, kind uint16, each func(dns.RR)) error {
+// chain (RFC 1034 4.3.2). secure: the resolver vouches for the answer, and is believed.
+func (c *Client) lookup(ctx context.Context, name string, kind uint16, each func(dns.RR)) (secure bool, err error) {
 	question := new(dns.Msg)
 	question.SetQuestion(dns.Fqdn(name), kind)
 	question.SetEdns0(udpSize, false)
-	answer, err := c.ask(ctx, question)
+	question.AuthenticatedData = true // tell us whether it was validated, RFC 6840 5.7
+	answer, from, err := c.ask(ctx, question)
 	if err != nil {
-		return fmt.Errorf("look up %s %s: %w", dns.TypeToString[kind], name, err)
+		return false, fmt.Errorf("look up %s %s: %w", dns.TypeToString[kind], name, err)
 	}
 	for i, rr := range answer.Answer {
 		if i == maxRecords {
@@ -117,29 +205,34 @@ func (c *Client) lookup(ctx context.Context, name string, kind uint16, each func
 		}
 		each(rr)
 	}
-	return nil
+	return answer.AuthenticatedData && (c.trusted || isLoopback(from)), nil
 }
 
-// ask asks each server in turn until one answers for sure.
-func (c *Client) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error) {
+func isLoopback(server string) bool {
+	a, err := netip.ParseAddrPort(server)
+	return err == nil && a.Addr().Unmap().IsLoopback()
+}
+
+// ask asks each server in turn until one answers for sure, and tells which did.
+func (c *Client) ask(ctx context.Context, question *dns.Msg) (answer *dns.Msg, from string, err error) {
 	servers, err := c.servers()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var failures []error
 	for range tries {
 		for _, server := range servers {
 			answer, err := exchange(ctx, question, server)
 			if err == nil {
-				return answer, nil
+				return answer, server, nil
 			}
 			failures = append(failures, err)
 			if ctx.Err() != nil {
-				return nil, errors.Join(failures...)
+				return nil, "", errors.Join(failures...)
 			}
 		}
 	}
-	return nil, errors.Join(failures...)
+	return nil, "", errors.Join(failures...)
 }
 
 // exchange asks one server: over UDP, and again over TCP if the answer did not fit (RFC 7766 5).

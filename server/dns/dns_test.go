@@ -2,7 +2,9 @@ package dns_test
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	mdns "github.com/miekg/dns"
 
+	"podmail/mail"
 	"podmail/server/dns"
 )
 
@@ -97,7 +100,7 @@ big.example. 60 IN TXT "`+long+`" "`+long+`" "`+long+`"
 link.a.example. 60 IN CNAME Host.example.
 key.a.example. 60 IN CNAME key.b.example.
 key.b.example. 60 IN TXT "p=x"
-`)))
+`)), false)
 	ctx := context.Background()
 	for _, l := range []struct {
 		name string
@@ -125,8 +128,63 @@ key.b.example. 60 IN TXT "p=x"
 	if got, err := c.LookupTXT(short, "silent.example"); err == nil {
 		t.Errorf("a server that says nothing: %q", got)
 	}
-	nobody := dns.NewClient("127.0.0.1:1")
+	nobody := dns.NewClient("127.0.0.1:1", false)
 	if got, err := nobody.LookupMX(ctx, "a.example"); err == nil {
 		t.Errorf("no server: %q", got)
 	}
+}
+
+func TestAddresses(t *testing.T) {
+	c := dns.NewClient(serve(t, zone(t, `
+a.example. 60 IN A 192.0.2.1
+a.example. 60 IN A 192.0.2.2
+a.example. 60 IN AAAA 2001:db8::1
+alias.example. 60 IN CNAME a.example.
+1.2.0.192.in-addr.arpa. 60 IN PTR A.example.
+1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. 60 IN PTR six.example.
+_25._tcp.a.example. 60 IN TLSA 3 1 1 00ff
+`)), false)
+	ctx := context.Background()
+	for _, l := range []struct {
+		family dns.Family
+		name   string
+		want   string
+	}{{dns.IPv4, "a.example", "[192.0.2.1 192.0.2.2]"}, {dns.IPv6, "a.example", "[2001:db8::1]"}, {dns.IPv4, "alias.example", "[192.0.2.1 192.0.2.2]"},
+		{dns.IPv6, "none.example", "[]"}} {
+		if got, err := c.LookupIP(ctx, l.family, l.name); err != nil || fmt.Sprint(got) != l.want {
+			t.Errorf("%s %s: %v, %v", l.family, l.name, got, err)
+		}
+	}
+	for address, want := range map[string]string{"192.0.2.1": "[a.example]", "::ffff:192.0.2.1": "[a.example]", "2001:db8::1": "[six.example]", "192.0.2.9": "[]"} {
+		if got, err := c.LookupPTR(ctx, netip.MustParseAddr(address)); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, %v", address, got, err)
+		}
+	}
+	if got, err := c.LookupTLSA(ctx, "_25._tcp.a.example"); err != nil || len(got) != 1 || got[0].Usage != 3 || got[0].Selector != 1 || got[0].MatchingType != 1 || string(got[0].Data) != "\x00\xff" {
+		t.Errorf("TLSA: %v, %v", got, err)
+	}
+}
+
+// TestSecureAnswers believes a resolver's word on DNSSEC only where nobody can have forged it.
+func TestSecureAnswers(t *testing.T) {
+	answer := zone(t, "a.example. 60 IN MX 10 mx.example.")
+	server := serve(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		answer(validated{w, q.AuthenticatedData && q.Question[0].Name == "a.example."}, q)
+	})
+	c := dns.NewClient(server, false)
+	for name, want := range map[string]bool{"a.example": true, "b.example": false} {
+		if got, err := c.IsSecure(context.Background(), mail.RecordMX, name); err != nil || got != want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+type validated struct {
+	mdns.ResponseWriter
+	secure bool
+}
+
+func (v validated) WriteMsg(m *mdns.Msg) error {
+	m.AuthenticatedData = v.secure
+	return v.ResponseWriter.WriteMsg(m)
 }

@@ -3,23 +3,28 @@ package servertest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 
 	"podmail/mail"
+	"podmail/server/dns"
 )
 
 // Zone is a domain name system in memory.
 type Zone struct {
 	mu      sync.Mutex
 	records map[string][]string // type and name to values
+	secure  map[string]bool     // type and name
 	down    bool
 }
 
 // NewZone returns an empty zone.
-func NewZone() *Zone { return &Zone{records: map[string][]string{}} }
+func NewZone() *Zone { return &Zone{records: map[string][]string{}, secure: map[string]bool{}} }
 
-// Set makes values all that there is of a type at a name; none: nothing.
+// Set makes values all that there is of a type at a name; none: nothing. Addresses stand as A and AAAA, the names of an
+// address as PTR at that address, TLSA records as in a zone file, their data in hexadecimal.
 func (z *Zone) Set(kind mail.RecordType, name string, values ...string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -31,6 +36,13 @@ func (z *Zone) Publish(records []mail.DomainRecord) {
 	for _, r := range records {
 		z.Set(r.Type, r.Name, r.Value)
 	}
+}
+
+// Sign lets answers of a type at a name count as validated by DNSSEC.
+func (z *Zone) Sign(kind mail.RecordType, name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.secure[string(kind)+" "+strings.ToLower(name)] = true
 }
 
 // Down makes every look-up fail, or lets them succeed again.
@@ -62,4 +74,39 @@ func (z *Zone) LookupTXT(_ context.Context, name string) ([]string, error) {
 // LookupCNAME implements dns.Resolver.
 func (z *Zone) LookupCNAME(_ context.Context, name string) ([]string, error) {
 	return z.lookup(mail.RecordCNAME, name)
+}
+
+// LookupIP implements dns.Resolver.
+func (z *Zone) LookupIP(_ context.Context, family dns.Family, name string) (addresses []netip.Addr, err error) {
+	values, err := z.lookup(mail.RecordType(family), name)
+	for _, v := range values {
+		addresses = append(addresses, netip.MustParseAddr(v))
+	}
+	return addresses, err
+}
+
+// LookupPTR implements dns.Resolver.
+func (z *Zone) LookupPTR(_ context.Context, address netip.Addr) ([]string, error) {
+	return z.lookup("PTR", address.Unmap().String())
+}
+
+// LookupTLSA implements dns.Resolver.
+func (z *Zone) LookupTLSA(_ context.Context, name string) (records []dns.TLSA, err error) {
+	values, err := z.lookup("TLSA", name)
+	for _, v := range values {
+		var r dns.TLSA
+		if _, err := fmt.Sscanf(v, "%d %d %d %x", &r.Usage, &r.Selector, &r.MatchingType, &r.Data); err != nil {
+			return nil, fmt.Errorf("TLSA %s: %w", v, err)
+		}
+		records = append(records, r)
+	}
+	return records, err
+}
+
+// IsSecure implements dns.Resolver.
+func (z *Zone) IsSecure(_ context.Context, kind mail.RecordType, name string) (bool, error) {
+	_, err := z.lookup(kind, name)
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.secure[string(kind)+" "+strings.ToLower(name)], err
 }
