@@ -4,23 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
 
-	"podmail/mail"
-	"podmail/server"
 	"podmail/server/servertest"
 	"podmail/web"
 	"podmail/web/api"
@@ -33,6 +30,7 @@ type door struct {
 	*servertest.World
 	origin string
 	log    *syncBuffer
+	names  atomic.Int64 // given out
 }
 
 func openDoor(t testing.TB, limits web.Limits) *door {
@@ -157,89 +155,6 @@ func routes(d *door) []*echo.Route {
 		}
 	}
 	return out
-}
-
-// tenant is a pod with an inbox that holds one message with an attachment, and the keys to them.
-type tenant struct {
-	pod, inbox       mail.Grant
-	podKey, inboxKey string
-	ids              map[string]string // path parameter to id
-}
-
-// tenantNamed makes a tenant whose texts all hold its name.
-func (d *door) tenantNamed(t testing.TB, name string) *tenant {
-	t.Helper()
-	n := &tenant{pod: d.Pod(t, name)}
-	n.inbox = d.Inbox(t, n.pod, name)
-	n.podKey = d.Key(t, n.pod)
-	own := n.inbox
-	own.KeyScope = own.Scope
-	n.inboxKey = d.Key(t, own)
-	d.Deliver(t, n.inbox.InboxID, "From: "+name+" <writer@example.org>\nTo: "+n.inbox.InboxID+"\nSubject: "+name+" subject\nMessage-ID: <"+name+
-		"@example.org>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\n"+name+
-		" text\n--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=\""+name+".csv\"\nContent-Transfer-Encoding: base64\n\naGVsbG8sd29ybGQK\n--b--\n")
-	message := "<" + name + "@example.org>"
-	m := d.call(t, n.inboxKey, "GET", "/v0/inboxes/"+n.inbox.InboxID+"/messages/"+url.PathEscape(message), "")
-	k := d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/api-keys", `{"name":"`+name+` key"}`)
-	dr := d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/drafts",
-		`{"subject":"`+name+` draft","to":["`+name+`@elsewhere.test"],"attachments":[{"filename":"`+name+`.txt","content":"aGk="}]}`)
-	for at, key := range map[string]string{"/v0": d.Key(t, d.Org), "/v0/pods/" + n.pod.PodID: n.podKey, "/v0/inboxes/" + n.inbox.InboxID: n.inboxKey} {
-		d.call(t, key, "POST", at+"/lists/receive/block", `{"entry":"`+name+`.example"}`)
-	}
-	custom := d.Domain(t, n.pod, server.NewDomain{Name: name + ".example", ClientID: name})
-	n.ids = map[string]string{"domain_id": custom.Name, "direction": "receive", "type": "block", "entry": name + ".example", "draft_id": dr.get(t, "draft_id"), "draft_attachment_id": dr.get(t, "attachments.0.attachment_id"), "pod_id": n.pod.PodID, "inbox_id": n.inbox.InboxID, "api_key_id": k.get(t, "api_key_id"), "message_id": message,
-		"thread_id": m.get(t, "thread_id"), "attachment_id": m.get(t, "attachments.0.attachment_id")}
-	return n
-}
-
-// fill puts ids into a route's path.
-func fill(route string, ids map[string]string) string {
-	parts := strings.Split(route, "/")
-	for i, p := range parts {
-		if name, ok := strings.CutPrefix(p, ":"); ok {
-			if name == "attachment_id" && strings.Contains(route, "/drafts/") {
-				name = "draft_attachment_id"
-			}
-			parts[i] = url.PathEscape(ids[name])
-		}
-	}
-	if parts[len(parts)-1] == "search" {
-		parts[len(parts)-1] += "?q=subject"
-	}
-	return strings.Join(parts, "/")
-}
-
-// bodyFor is a body with which a route does something.
-func bodyFor(r *echo.Route, ids map[string]string) string {
-	tail := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
-	switch {
-	case r.Method == "GET" || r.Method == "DELETE":
-		return ""
-	case strings.HasSuffix(r.Path, "/drafts/:draft_id/send"):
-		return `{"add_labels":["later"]}`
-	case tail == ":type":
-		return `{"entry":"` + ids["entry"] + `"}`
-	case tail == ":draft_id":
-		return `{"subject":"changed"}`
-	case tail == "send" || tail == "forward":
-		return `{"to":"someone@elsewhere.test","subject":"s","text":"t"}`
-	case tail == "reply" || tail == "reply-all":
-		return `{"text":"t"}`
-	case tail == "batch-get":
-		return `{"message_ids":["` + ids["message_id"] + `"]}`
-	case tail == "batch-update":
-		return `{"message_ids":["` + ids["message_id"] + `"],"add_labels":"seen"}`
-	case tail == ":message_id" || tail == ":thread_id":
-		return `{"add_labels":["seen"]}`
-	case tail == ":inbox_id":
-		return `{"display_name":"changed"}`
-	case tail == ":domain_id":
-		return `{"feedback_enabled":true}`
-	case tail == "domains": // each route another name
-		return fmt.Sprintf(`{"domain":"new%d.%s"}`, len(r.Path), ids["domain_id"])
-	default:
-		return `{"name":"n"}`
-	}
 }
 
 // syncBuffer is a log that many goroutines write.

@@ -30,8 +30,8 @@ func (d *door) link(t testing.TB, key, path string) string {
 func TestDownloads(t *testing.T) {
 	d := openDoor(t, web.Limits{})
 	n := d.tenantNamed(t, "alpha")
-	raw := d.link(t, n.inboxKey, fill("/v0/inboxes/:inbox_id/messages/:message_id/raw", n.ids))
-	file := d.link(t, n.inboxKey, fill("/v0/inboxes/:inbox_id/messages/:message_id/attachments/:attachment_id", n.ids))
+	raw := d.link(t, n.inboxKey, fill(t, "/v0/inboxes/:inbox_id/messages/:message_id/raw", n.ids))
+	file := d.link(t, n.inboxKey, fill(t, "/v0/inboxes/:inbox_id/messages/:message_id/attachments/:attachment_id", n.ids))
 	whole := d.call(t, "", "GET", raw, "")
 	if whole.status != 200 || !strings.Contains(whole.body, "Message-ID: <alpha@example.org>\r\n") || whole.header.Get("Content-Type") != "message/rfc822" {
 		t.Error(whole)

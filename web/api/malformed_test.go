@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestMalformedBodies(t *testing.T) {
 		if r.Method == "GET" || r.Method == "DELETE" {
 			continue
 		}
-		path := fill(r.Path, n.ids)
+		path := fill(t, r.Path, n.ids)
 		for _, body := range notObjects {
 			got := d.call(t, key, r.Method, path, body)
 			if got.status != 400 || got.get(t, "code") != "validation_error" {
@@ -65,9 +66,12 @@ func TestMalformedPaths(t *testing.T) {
 	odd := []string{"%00", "%ff%fe", "..", "%2e%2e", "%2F", "%25", "'", `"`, "+", "@", "@@", "a@", "@b", "<>", "%3C%3E", "😀", "null", "-1", "*", strings.Repeat("x", 8000), "%0d%0aX:%20y"}
 	for _, r := range routes(d) {
 		for _, name := range paramNames(r.Path) {
+			if slices.Contains(common, name) {
+				continue
+			}
 			for _, id := range odd {
-				path := strings.Replace(fill(strings.Replace(r.Path, ":"+name, "ODD", 1), n.ids), "ODD", (&url.URL{Opaque: id}).String(), 1)
-				got := d.call(t, key, r.Method, path, bodyFor(r, n.ids))
+				path := strings.Replace(fill(t, r.Path, with(n.ids, name, "ODD")), "ODD", (&url.URL{Opaque: id}).String(), 1)
+				got := d.call(t, key, r.Method, path, d.bodyFor(t, r, n.ids))
 				if got.status != 404 && got.status != 403 {
 					t.Errorf("%s %.100s: %d %.200s", r.Method, path, got.status, got.body)
 				}
@@ -78,7 +82,7 @@ func TestMalformedPaths(t *testing.T) {
 			continue
 		}
 		for _, q := range []string{"limit=x", "limit=0", "limit=100000", "page_token=%00", "page_token=AAAA", "labels=[1]", "before=x", "after=9999-99-99", "ascending=maybe", "include_spam=%ff", "type=x", "%zz", "a;b", strings.Repeat("a=1&", 3000)} {
-			got := d.call(t, key, r.Method, fill(r.Path, n.ids)+"?"+q, "")
+			got := d.call(t, key, r.Method, fill(t, r.Path, n.ids)+"?"+q, "")
 			if got.status >= 500 {
 				t.Errorf("%s %s?%.30s: %d %.200s", r.Method, r.Path, q, got.status, got.body)
 			} else if got.status >= 400 {

@@ -1,44 +1,41 @@
 package api_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 
+	"podmail/mail"
 	"podmail/server/servertest"
 	"podmail/web"
 )
 
-var usedAt = regexp.MustCompile(`"used_at":"[^"]*",`)
-
-// missing are well-formed ids of nothing.
-var missing = map[string]string{"pod_id": "019b0000-0000-7000-8000-000000000000", "inbox_id": "nobody@podmail.test", "domain_id": "nothing.test",
-	"api_key_id": "019b0000-0000-7000-8000-000000000000", "message_id": "<nothing@example.org>",
-	"direction": "receive", "type": "block", "entry": "nothing.example", "draft_id": "019b0000-0000-7000-8000-000000000000", "draft_attachment_id": "nothing",
-	"thread_id": "019b0000-0000-7000-8000-000000000000", "attachment_id": "nothing"}
-
 // TestForeignIsMissing: at every route, what belongs to another tenant gets exactly the answer of what does not exist,
-// and stays as it was.
+// with and without permissions, and stays as it was.
 func TestForeignIsMissing(t *testing.T) {
 	d := openDoor(t, web.Limits{})
 	own, foreign := d.tenantNamed(t, "alpha"), d.tenantNamed(t, "beta")
 	org := d.Key(t, d.Org)
-	before := snapshot(t, d, org, own)
-	for _, r := range routes(d) {
-		names := paramNames(r.Path)
+	all := routes(d)
+	before := snapshot(t, d, org, own, all)
+	strangers := map[string]string{"foreign pod": foreign.podKey, "foreign inbox": foreign.inboxKey,
+		"foreign pod without permissions": foreign.key(t, "pod", mail.Permissions{}), "foreign inbox without permissions": foreign.key(t, "inbox", mail.Permissions{})}
+	for _, r := range all {
+		names := slices.DeleteFunc(paramNames(r.Path), func(name string) bool { return slices.Contains(common, name) })
 		if len(names) == 0 {
 			continue
 		}
-		for actor, key := range map[string]string{"foreign pod": foreign.podKey, "foreign inbox": foreign.inboxKey} {
-			got := d.call(t, key, r.Method, fill(r.Path, own.ids), bodyFor(r, own.ids))
-			same(t, actor, r, got, d.call(t, key, r.Method, fill(r.Path, missing), bodyFor(r, missing)))
+		for actor, key := range strangers {
+			got := d.ask(t, key, r, own.ids)
+			same(t, actor, r, got, d.ask(t, key, r, missing()))
 			if got.status != http.StatusNotFound && got.status != http.StatusForbidden {
 				t.Errorf("%s: %s %s: %d %s", actor, r.Method, r.Path, got.status, got.body)
 			}
@@ -47,23 +44,26 @@ func TestForeignIsMissing(t *testing.T) {
 		for i := 1; i < len(names); i++ {
 			lured, lost := maps.Clone(foreign.ids), maps.Clone(foreign.ids)
 			for _, name := range names[i:] {
-				lured[name], lost[name] = own.ids[name], missing[name]
-				if name == "attachment_id" {
-					lured["draft_"+name], lost["draft_"+name] = own.ids["draft_"+name], missing["draft_"+name]
-				}
+				lured[name], lost[name] = own.ids[name], missing()[name]
 			}
-			for actor, key := range map[string]string{"organization": org, "foreign pod": foreign.podKey, "foreign inbox": foreign.inboxKey} {
-				got := d.call(t, key, r.Method, fill(r.Path, lured), bodyFor(r, lured))
-				same(t, actor+" on its own way", r, got, d.call(t, key, r.Method, fill(r.Path, lost), bodyFor(r, lost)))
+			for actor, key := range with(strangers, "organization", org) {
+				got := d.ask(t, key, r, lured)
+				same(t, actor+" on its own way", r, got, d.ask(t, key, r, lost))
 				if got.status < 400 {
 					t.Errorf("%s on its own way: %s %s: %d %s", actor, r.Method, r.Path, got.status, got.body)
 				}
 			}
 		}
 	}
-	if diff := cmp.Diff(before, snapshot(t, d, org, own)); diff != "" {
+	if diff := cmp.Diff(before, snapshot(t, d, org, own, all)); diff != "" {
 		t.Error("the tenant changed:", diff)
 	}
+}
+
+func with(m map[string]string, key, value string) map[string]string {
+	m = maps.Clone(m)
+	m[key] = value
+	return m
 }
 
 // same compares all that a caller can see of two answers but the ids that differ by nature.
@@ -78,85 +78,148 @@ func same(t *testing.T, actor string, r *echo.Route, a, b reply) {
 	}
 }
 
-// snapshot is all that the organization's key sees of a tenant.
-func snapshot(t *testing.T, d *door, org string, n *tenant) (seen []string) {
-	t.Helper()
-	for _, path := range []string{"/v0/pods/:pod_id", "/v0/pods/:pod_id/inboxes", "/v0/pods/:pod_id/domains", "/v0/domains/:domain_id", "/v0/pods/:pod_id/threads", "/v0/pods/:pod_id/threads/:thread_id", "/v0/inboxes/:inbox_id/messages", "/v0/pods/:pod_id/drafts", "/v0/pods/:pod_id/drafts/:draft_id"} {
-		seen = append(seen, d.call(t, org, "GET", fill(path, n.ids)+"?include_trash=true&include_spam=true", "").body)
-	}
-	keys := d.call(t, org, "GET", fill("/v0/pods/:pod_id/api-keys", n.ids), "").body
-	return append(seen, usedAt.ReplaceAllString(keys, ""))
-}
+// passing is what differs between two looks at something that did not change.
+var passing = regexp.MustCompile(`"(used_at|download_url|expires_at)":"[^"]*"`)
 
-// paramNames are the ids in a path. Lists and their entries are named by what they are, and are there for everybody.
-func paramNames(path string) (names []string) {
-	for p := range strings.SplitSeq(path, "/") {
-		if name, ok := strings.CutPrefix(p, ":"); ok && !slices.Contains([]string{"direction", "type", "entry"}, name) {
-			names = append(names, name)
+// snapshot is all that the organization's key can get of a tenant.
+func snapshot(t *testing.T, d *door, org string, n *tenant, all []*echo.Route) (seen []string) {
+	t.Helper()
+	for _, r := range all {
+		if r.Method == http.MethodGet && strings.Contains(r.Path, ":") {
+			got := d.ask(t, org, r, n.ids)
+			seen = append(seen, fmt.Sprint(r.Path, got.status, passing.ReplaceAllString(got.body, "")))
 		}
 	}
-	return names
+	return seen
 }
 
-// TestScopes: what each kind of key can do at every route, and that nobody below the organization ever sees the other
-// tenants.
-func TestScopes(t *testing.T) {
+// TestMatrix: at every route, what a key of each scope gets with all permissions, with those alone that the document
+// names, and without one of them; and that nobody below the organization ever sees the other tenants.
+func TestMatrix(t *testing.T) {
 	d := openDoor(t, web.Limits{})
-	org := d.Key(t, d.Org)
 	d.tenantNamed(t, "beta")
-	all := routes(d)
-	if len(all) < 61 {
-		t.Fatal("the routes are not all here:", len(all))
-	}
-	made, owns := 0, map[string]*tenant{}
-	for _, r := range all {
+	documented, made := d.documented(t), 0
+	owns := map[string]*tenant{}
+	for _, r := range routes(d) {
+		about, ok := documented[r.Method+" "+r.Path]
+		if !ok {
+			t.Fatalf("%s %s is not in the document", r.Method, r.Path)
+		}
+		if about.open() {
+			continue
+		}
 		for _, actor := range []string{"organization", "pod", "inbox"} {
-			if owns[actor] == nil || consumes(r) {
+			if owns[actor] == nil {
 				made++
-				owns[actor] = d.tenantNamed(t, "gamma"+strconv.Itoa(made))
+				owns[actor] = d.tenantNamed(t, fmt.Sprint("gamma", made))
 			}
 			own := owns[actor]
-			key := map[string]string{"organization": org, "pod": own.podKey, "inbox": own.inboxKey}[actor]
-			got := d.call(t, key, r.Method, fill(r.Path, own.ids), bodyFor(r, own.ids))
-			if want := expected(actor, r); got.status != want {
-				t.Errorf("%s: %s %s: %d %s, want %d", actor, r.Method, r.Path, got.status, got.body, want)
+			refused(t, actor, r, own, about.Permissions)
+			alone := mail.Permissions{}
+			for _, p := range about.Permissions {
+				alone[p] = true
 			}
-			if got.status >= 400 {
-				got.wellFormed(t)
-			}
-			if actor != "organization" && (strings.Contains(got.body, servertest.Poison) || strings.Contains(got.body, "beta")) {
-				t.Errorf("%s: %s %s shows another tenant: %s", actor, r.Method, r.Path, got.body)
-			}
-			if none := d.call(t, "", r.Method, fill(r.Path, own.ids), ""); none.status != 401 || none.get(t, "code") != "missing_authorization" {
-				t.Errorf("nobody: %s %s: %d %s", r.Method, r.Path, none.status, none.body)
-			}
-			if consumes(r) {
-				owns[actor] = nil
+			for what, permissions := range map[string]mail.Permissions{"with its permissions alone": alone, "unrestricted": nil} {
+				got := d.ask(t, own.key(t, actor, permissions), r, own.ids)
+				if want := expected(t, actor, r); got.status != want {
+					t.Errorf("%s %s: %s %s: %d %s, want %d", actor, what, r.Method, r.Path, got.status, got.body, want)
+				}
+				if got.status >= 400 {
+					got.wellFormed(t)
+				} else if !own.replace(t, consumed(r)) {
+					made++
+					own = d.tenantNamed(t, fmt.Sprint("gamma", made))
+					owns[actor] = own
+				}
+				if actor != "organization" && (strings.Contains(got.body, servertest.Poison) || strings.Contains(got.body, "beta")) {
+					t.Errorf("%s: %s %s shows another tenant: %s", actor, r.Method, r.Path, got.body)
+				}
 			}
 		}
 	}
 }
 
-// consumes tells whether a route takes away what it is about.
-func consumes(r *echo.Route) bool {
-	return r.Method == http.MethodDelete || strings.HasSuffix(r.Path, "/drafts/:draft_id/send")
+// refused: nobody is let in without a key, nor with one that lacks a permission, which it is told.
+func refused(t *testing.T, actor string, r *echo.Route, own *tenant, needs []mail.Permission) {
+	t.Helper()
+	if none := own.d.ask(t, "", r, own.ids); none.status != 401 || none.get(t, "code") != "missing_authorization" {
+		t.Errorf("nobody: %s %s: %d %s", r.Method, r.Path, none.status, none.body)
+	}
+	for _, p := range needs {
+		others := mail.Permissions{}
+		for _, other := range mail.AllPermissions() {
+			others[other] = other != p
+		}
+		got := own.d.ask(t, own.key(t, actor, others), r, own.ids)
+		if got.status != http.StatusForbidden {
+			t.Errorf("%s without %s: %s %s: %d %s", actor, p, r.Method, r.Path, got.status, got.body)
+		} else if !outOfScope(actor, r) && (got.get(t, "code") != "missing_permission" || got.get(t, "message") != "Forbidden" || !strings.Contains(got.get(t, "fix"), string(p))) {
+			t.Errorf("%s without %s: %s %s says %s", actor, p, r.Method, r.Path, got.body)
+		}
+	}
 }
 
-// expected is the scope rule of the contract (semantics.md, API keys and "decided here").
-func expected(actor string, r *echo.Route) int {
-	podSet := strings.HasPrefix(r.Path, "/v0/pods") && len(strings.Split(r.Path, "/")) <= 4
-	switch {
-	case actor == "inbox" && strings.HasPrefix(r.Path, "/v0/pods"):
-		return 403
-	case actor == "inbox" && (r.Method == "POST" && r.Path == "/v0/inboxes" || strings.HasPrefix(r.Path, "/v0/domains")):
-		return 403
-	case actor == "pod" && podSet && r.Method != "GET":
-		return 403
-	case r.Path == "/v0/pods/:pod_id" && r.Method == "DELETE":
-		return 403 // it has an inbox
-	case r.Method == "DELETE" || strings.HasSuffix(r.Path, "/verify"):
-		return 204
-	default:
-		return 200
+// expected is what a key with permission gets.
+func expected(t *testing.T, actor string, r *echo.Route) int {
+	t.Helper()
+	if outOfScope(actor, r) {
+		return http.StatusForbidden
 	}
+	return requestOf(t, r).status
+}
+
+// outOfScope is the contract's rule of what a key cannot do for its scope (semantics.md, API keys and "decided here").
+func outOfScope(actor string, r *echo.Route) bool {
+	podSet := strings.HasPrefix(r.Path, "/v0/pods") && len(strings.Split(r.Path, "/")) <= 4
+	switch actor {
+	case "inbox":
+		return strings.HasPrefix(r.Path, "/v0/pods") || r.Method == "POST" && r.Path == "/v0/inboxes" || strings.HasPrefix(r.Path, "/v0/domains")
+	case "pod":
+		return podSet && r.Method != "GET"
+	}
+	return false
+}
+
+// key is an API key of the actor's scope over the tenant; nil permissions do not restrict it.
+func (n *tenant) key(t testing.TB, actor string, ps mail.Permissions) string {
+	t.Helper()
+	if n.keys == nil {
+		n.keys = map[string]string{"organization null": n.d.Key(t, n.d.Org), "pod null": n.podKey, "inbox null": n.inboxKey}
+	}
+	b, err := json.Marshal(ps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := actor + " " + string(b)
+	if n.keys[kind] == "" {
+		at := map[string]string{"organization": "/v0", "pod": "/v0/pods/" + n.ids["pod_id"], "inbox": "/v0/inboxes/" + n.ids["inbox_id"]}[actor]
+		n.keys[kind] = n.d.call(t, n.keys["organization null"], "POST", at+"/api-keys", `{"permissions":`+string(b)+`}`).get(t, "api_key")
+	}
+	return n.keys[kind]
+}
+
+// operation is what the document says of a route.
+type operation struct {
+	Permissions []mail.Permission `json:"x-permissions"`
+	Security    *[]any            // empty: it takes no key
+}
+
+func (o operation) open() bool { return o.Security != nil && len(*o.Security) == 0 }
+
+// documented is what /openapi.json says, by method and path as the router has it.
+func (d *door) documented(t *testing.T) map[string]operation {
+	t.Helper()
+	var document struct {
+		Paths map[string]map[string]operation
+	}
+	if err := json.Unmarshal([]byte(d.call(t, "", "GET", "/openapi.json", "").body), &document); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]operation{}
+	for path, methods := range document.Paths {
+		for method, o := range methods {
+			all[strings.ToUpper(method)+" "+strings.NewReplacer("{", ":", "}", "").Replace(path)] = o
+		}
+	}
+	return all
 }
