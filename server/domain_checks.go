@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"podmail/mail"
+	"podmail/server/dns"
 	"podmail/storage"
 )
 
@@ -103,7 +104,7 @@ func (s *Server) lookUp(ctx context.Context, records []mail.DomainRecord) looked
 			ask := s.resolver.LookupTXT
 			switch r.Type {
 			case mail.RecordMX:
-				ask = s.resolver.LookupMX
+				ask = s.lookUpHosts
 			case mail.RecordCNAME:
 				ask = s.resolver.LookupCNAME
 			}
@@ -120,6 +121,12 @@ func (s *Server) lookUp(ctx context.Context, records []mail.DomainRecord) looked
 	}
 	_ = asking.Wait() // no error is returned above
 	return found
+}
+
+// lookUpHosts looks up who takes mail for a name.
+func (s *Server) lookUpHosts(ctx context.Context, name string) ([]string, error) {
+	records, err := s.resolver.LookupMX(ctx, name)
+	return dns.Hosts(records), err
 }
 
 // judgeDomain works out what follows from a check, and tells whether the domain is verified now and was not before.
@@ -236,7 +243,7 @@ func (s *Server) checkProvider(ctx context.Context, n NewDomain) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, providerTime)
 	defer cancel()
-	hosts, err := s.resolver.LookupMX(ctx, n.Name)
+	hosts, err := s.lookUpHosts(ctx, n.Name)
 	if err != nil {
 		s.log.Warn("the MX of a new domain could not be looked up", "domain", n.Name, "error", err)
 	}

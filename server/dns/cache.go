@@ -46,8 +46,8 @@ func NewCache(r Resolver, clock mail.Clock) *Cache {
 }
 
 // LookupMX implements Resolver.
-func (c *Cache) LookupMX(ctx context.Context, name string) ([]string, error) {
-	return cached(ctx, c, question{kind: "MX", name: name}, func() ([]string, error) { return c.resolver.LookupMX(ctx, name) })
+func (c *Cache) LookupMX(ctx context.Context, name string) ([]MX, error) {
+	return cached(ctx, c, question{kind: "MX", name: name}, func() ([]MX, error) { return c.resolver.LookupMX(ctx, name) })
 }
 
 // LookupTXT implements Resolver.

@@ -63,7 +63,7 @@ a.example. 60 IN MX 10 mx.example.
 	if n := count("a.example."); n != 1 {
 		t.Errorf("asked %d times at once", n)
 	}
-	if got, err := c.LookupMX(ctx, "a.example"); err != nil || !slices.Equal(got, []string{"mx.example"}) {
+	if got, err := c.LookupMX(ctx, "a.example"); err != nil || !slices.Equal(got, []dns.MX{{Preference: 10, Host: "mx.example"}}) {
 		t.Error("another type:", got, err)
 	}
 	times.step(4 * time.Minute)

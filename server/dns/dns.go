@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 // that there is no such record; an error, that nothing can be said.
 type Resolver interface {
 	// LookupMX returns the hosts, without final dots, the most preferred first. A null MX (RFC 7505) is the host ".".
-	LookupMX(ctx context.Context, name string) ([]string, error)
+	LookupMX(ctx context.Context, name string) ([]MX, error)
 	// LookupTXT returns the texts, each with its strings joined.
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 	// LookupCNAME returns the name that stands at name itself, without final dot; at most one by the rules of DNS.
@@ -45,6 +46,12 @@ const (
 	IPv4 Family = "A"
 	IPv6 Family = "AAAA"
 )
+
+// MX is a host that takes mail for a name (RFC 1035 3.3.9).
+type MX struct {
+	Preference uint16 // the lowest is tried first
+	Host       string
+}
 
 // TLSA binds a certificate to a name (RFC 6698 2.1).
 type TLSA struct {
@@ -94,18 +101,14 @@ func systemServers() ([]string, error) {
 }
 
 // LookupMX implements Resolver.
-func (c *Client) LookupMX(ctx context.Context, name string) (hosts []string, err error) {
-	var records []*dns.MX
+func (c *Client) LookupMX(ctx context.Context, name string) (records []MX, err error) {
 	_, err = c.lookup(ctx, name, dns.TypeMX, func(rr dns.RR) {
 		if mx, ok := rr.(*dns.MX); ok {
-			records = append(records, mx)
+			records = append(records, MX{mx.Preference, bare(mx.Mx)})
 		}
 	})
-	sortMX(records)
-	for _, mx := range records {
-		hosts = append(hosts, bare(mx.Mx))
-	}
-	return hosts, err
+	slices.SortStableFunc(records, func(a, b MX) int { return int(a.Preference) - int(b.Preference) })
+	return records, err
 }
 
 // LookupTXT implements Resolver.

@@ -102,14 +102,18 @@ key.a.example. 60 IN CNAME key.b.example.
 key.b.example. 60 IN TXT "p=x"
 `)), false)
 	ctx := context.Background()
+	hosts := func(ctx context.Context, name string) ([]string, error) {
+		records, err := c.LookupMX(ctx, name)
+		return dns.Hosts(records), err
+	}
 	for _, l := range []struct {
 		name string
 		ask  func(context.Context, string) ([]string, error)
 		want []string
 	}{
-		{"a.example", c.LookupMX, []string{"first.example", "second.example"}},
-		{"null.example", c.LookupMX, []string{"."}},
-		{"none.example", c.LookupMX, nil},
+		{"a.example", hosts, []string{"first.example", "second.example"}},
+		{"null.example", hosts, []string{"."}},
+		{"none.example", hosts, nil},
 		{"A.example", c.LookupTXT, []string{"one string", "quoted \" and \\ and ä"}},
 		{"big.example", c.LookupTXT, []string{long + long + long}}, // does not fit a datagram
 		{"key.a.example", c.LookupTXT, []string{"p=x"}},
@@ -130,7 +134,7 @@ key.b.example. 60 IN TXT "p=x"
 	}
 	nobody := dns.NewClient("127.0.0.1:1", false)
 	if got, err := nobody.LookupMX(ctx, "a.example"); err == nil {
-		t.Errorf("no server: %q", got)
+		t.Errorf("no server: %v", got)
 	}
 }
 

@@ -1,14 +1,13 @@
 package dns
 
-import (
-	"slices"
-	"strings"
+import "strings"
 
-	"github.com/miekg/dns"
-)
-
-func sortMX(records []*dns.MX) {
-	slices.SortStableFunc(records, func(a, b *dns.MX) int { return int(a.Preference) - int(b.Preference) })
+// Hosts are the names of the hosts of records.
+func Hosts(records []MX) (names []string) {
+	for _, mx := range records {
+		names = append(names, mx.Host)
+	}
+	return names
 }
 
 // bare is a name without its final dot; the root itself (a null MX, RFC 7505) stays one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,7 +25,8 @@ type Zone struct {
 func NewZone() *Zone { return &Zone{records: map[string][]string{}, secure: map[string]bool{}} }
 
 // Set makes values all that there is of a type at a name; none: nothing. Addresses stand as A and AAAA, the names of an
-// address as PTR at that address, TLSA records as in a zone file, their data in hexadecimal.
+// address as PTR at that address, TLSA records as in a zone file, their data in hexadecimal, MX records as hosts, with or
+// without a preference before them.
 func (z *Zone) Set(kind mail.RecordType, name string, values ...string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -62,8 +64,20 @@ func (z *Zone) lookup(kind mail.RecordType, name string) ([]string, error) {
 }
 
 // LookupMX implements dns.Resolver.
-func (z *Zone) LookupMX(_ context.Context, name string) ([]string, error) {
-	return z.lookup(mail.RecordMX, name)
+func (z *Zone) LookupMX(_ context.Context, name string) (records []dns.MX, err error) {
+	values, err := z.lookup(mail.RecordMX, name)
+	for _, v := range values {
+		mx := dns.MX{Host: v}
+		if preference, host, ok := strings.Cut(v, " "); ok {
+			if _, err := fmt.Sscan(preference, &mx.Preference); err != nil {
+				return nil, fmt.Errorf("MX %s: %w", v, err)
+			}
+			mx.Host = host
+		}
+		records = append(records, mx)
+	}
+	slices.SortStableFunc(records, func(a, b dns.MX) int { return int(a.Preference) - int(b.Preference) })
+	return records, err
 }
 
 // LookupTXT implements dns.Resolver.
