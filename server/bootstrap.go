@@ -52,6 +52,9 @@ func (s *Server) found(ctx context.Context) error {
 			return err
 		}
 		s.organization = row
+		if s.eventIDs, err = newEventIDs(row.Secret); err != nil {
+			return err
+		}
 		listed, err := tx.HasListEntries()
 		if err != nil {
 			return err

@@ -52,6 +52,7 @@ type Server struct {
 	maxMessageSize int64
 
 	organization storage.OrganizationRow
+	eventIDs     eventIDs
 	queue        chan struct{} // wakes the local courier
 	index        chan struct{} // wakes the search indexer
 	sweep        chan struct{} // wakes the sweeper

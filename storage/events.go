@@ -9,8 +9,18 @@ const eventColumns = `e.id, e.pod_id, e.inbox_id, e.type, e.message, e.message_i
 
 var (
 	insertEvent = tables.Compile(`INSERT INTO events (pod_id, inbox_id, type, message, message_id, label, details, created_at) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
-	listEvents  = tables.Compile(`SELECT ` + eventColumns + ` FROM events e WHERE e.id > ? AND {scope e} ORDER BY e.id LIMIT ?`)
+	findEvent   = tables.Compile(`SELECT ` + eventColumns + ` FROM events e WHERE e.id = ? AND {scope e}`)
+	listEvents  = tables.Compile(`SELECT ` + eventColumns + ` FROM events e WHERE e.id > ? AND e.label IS NULL AND {scope e} ORDER BY e.id LIMIT ?`)
 )
+
+func scanEvent(r *sqlite.Row) (e mail.Event, err error) {
+	var typ, details string
+	if err := r.Scan(&e.Seq, &e.Pod, &e.Inbox, &typ, &e.Message, &e.MessageID, &e.Label, &details, &e.CreatedAt); err != nil {
+		return e, err
+	}
+	e.Type = mail.EventType(typ)
+	return e, decode(details, &e.Details)
+}
 
 // InsertEvent notes what happened in the handle's inbox, in the transaction in which it happens.
 func (tx Tx) InsertEvent(e mail.Event) error {
@@ -18,14 +28,10 @@ func (tx Tx) InsertEvent(e mail.Event) error {
 	return err
 }
 
-// ListEvents lists the events in scope after a sequence number, in order.
+// FindEvent finds an event in scope by its sequence number.
+func (tx Tx) FindEvent(seq int64) (mail.Event, error) { return get(tx, findEvent, scanEvent, seq) }
+
+// ListEvents lists the events in scope after a sequence number, in order, without the changes of labels.
 func (tx Tx) ListEvents(after int64, limit int) ([]mail.Event, error) {
-	return all(tx, listEvents, func(r *sqlite.Row) (e mail.Event, err error) {
-		var typ, details string
-		if err := r.Scan(&e.Seq, &e.Pod, &e.Inbox, &typ, &e.Message, &e.MessageID, &e.Label, &details, &e.CreatedAt); err != nil {
-			return e, err
-		}
-		e.Type = mail.EventType(typ)
-		return e, decode(details, &e.Details)
-	}, after, limit)
+	return all(tx, listEvents, scanEvent, after, limit)
 }

@@ -23,6 +23,7 @@ var (
 	listHiddenInboxes  = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
 	listHiddenPods     = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
 	listDueDomains     = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.next_check_at <= ?1 AND {organization} ORDER BY d.next_check_at LIMIT ?2`)
+	findLastEvent      = tables.Compile(`SELECT max(o.pruned, ifnull((SELECT max(e.id) FROM events e WHERE {organization}), 0)), o.pruned FROM organization o`)
 	listDeletedDomains = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.deleted = 1 AND {organization} LIMIT ?`)
 )
 
@@ -133,4 +134,11 @@ func (tx SystemTx) ListDueDomains(now time.Time, limit int) ([]Job, error) {
 // ListDeletedDomains lists domains that are deleted but whose inboxes may not be hidden yet.
 func (tx SystemTx) ListDeletedDomains(limit int) ([]Job, error) {
 	return all(tx.Tx, listDeletedDomains, scanJob, limit)
+}
+
+// FindLastEvent returns the sequence number of the latest event, and that of the latest that may have been removed for
+// its age.
+func (tx SystemTx) FindLastEvent() (last, pruned int64, err error) {
+	err = tx.one(findLastEvent, nil, &last, &pruned)
+	return last, pruned, err
 }
