@@ -25,7 +25,8 @@ type Podmail struct {
 	log      *transcript // standard error
 
 	Key        string // of the whole organization, as the first start printed it
-	API        string // origin of the HTTP API
+	API        string // origin of the HTTP API, watched
+	direct     string // the same, unwatched: for paths that /openapi.json cannot tell
 	SMTP       string // host:port for mail from other servers
 	Submission string // host:port for mail programs that send
 	IMAP       string // host:port for mail programs that read
@@ -78,7 +79,8 @@ func (p *Podmail) serve() {
 	for _, m := range listening.FindAllStringSubmatch(p.log.String(), -1) {
 		address[m[1]] = m[2]
 	}
-	p.API, p.SMTP, p.Submission, p.IMAP = watched(p.t, "http://"+address["http.listen"]), address["smtp.listen"], address["smtp.submission"], address["imap.listen"]
+	p.direct = "http://" + address["http.listen"]
+	p.API, p.SMTP, p.Submission, p.IMAP = watched(p.t, p.direct), address["smtp.listen"], address["smtp.submission"], address["imap.listen"]
 }
 
 // awaitLog waits until the server has logged text.

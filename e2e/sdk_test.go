@@ -19,6 +19,7 @@ type SDK struct {
 	t       *testing.T
 	in      io.Writer
 	answers *bufio.Reader
+	used    map[string]bool // methods that succeeded
 }
 
 type arg = map[string]any
@@ -41,6 +42,11 @@ type (
 		To, Labels, References                                                      []string
 		Size                                                                        int
 		Timestamp                                                                   time.Time
+		Attachments                                                                 []Attachment
+	}
+	Attachment struct {
+		AttachmentID, Filename, ContentType, DownloadURL string
+		Size                                             int
 	}
 )
 
@@ -73,7 +79,7 @@ func newSDK(t *testing.T, url, key string) *SDK {
 			t.Errorf("the client complains:\n%s", stderr)
 		}
 	})
-	return &SDK{t, in, bufio.NewReader(out)}
+	return &SDK{t, in, bufio.NewReader(out), map[string]bool{}}
 }
 
 // sdkError is the client's error for an answer that is not a success.
@@ -115,6 +121,7 @@ func (s *SDK) try(method string, result any, args ...any) error {
 	if answer.Error != nil {
 		return answer.Error
 	}
+	s.used[method] = true
 	if result != nil {
 		if err := json.Unmarshal(answer.Result, result); err != nil {
 			s.t.Fatalf("%s: %v: %s", method, err, reply)

@@ -1,5 +1,5 @@
 // Calls the official client for the tests. Each line of standard input is {"method": "inboxes.create", "args": [...]},
-// each line of standard output its {"result": ...} or {"error": ...}.
+// each line of standard output its {"result": ...} or {"error": ...}. A time among the arguments is {"$date": "..."}.
 import { createInterface } from "node:readline";
 import { AgentMailClient } from "agentmail";
 import "./strict.mjs";
@@ -33,8 +33,10 @@ async function call({ method, args }) {
   return { result };
 }
 
+const revive = (_, value) => (value?.$date ? new Date(value.$date) : value);
+
 for await (const line of createInterface({ input: process.stdin })) {
-  const answer = await call(JSON.parse(line)).catch((e) => ({
+  const answer = await call(JSON.parse(line, revive)).catch((e) => ({
     error: { type: e.constructor.name, status: e.statusCode, body: e.body, message: e.message },
   }));
   console.log(JSON.stringify(answer));

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,12 +24,20 @@ type listEntry struct {
 	ReadOnly       bool           `json:"read_only,omitempty"`
 }
 
-func (a *API) listEntryOf(e *mail.ListEntry) listEntry {
-	out := listEntry{e.Entry, a.server.OrganizationID(), e.PodID, e.InboxID, e.Reason, e.Direction, e.Type, "domain", timestamp(e.CreatedAt), e.ReadOnly}
-	if e.IsAddress() {
-		out.EntryType = "email"
+// listEntryOf renders an entry as the route has it: the organization's own, which a narrower key uses for its own scope,
+// says nothing of pods and inboxes.
+func (a *API) listEntryOf(c echo.Context) func(*mail.ListEntry) listEntry {
+	ofOrganization := strings.HasPrefix(c.Path(), "/v0/lists/")
+	return func(e *mail.ListEntry) listEntry {
+		out := listEntry{e.Entry, a.server.OrganizationID(), e.PodID, e.InboxID, e.Reason, e.Direction, e.Type, "domain", timestamp(e.CreatedAt), e.ReadOnly}
+		if e.IsAddress() {
+			out.EntryType = "email"
+		}
+		if ofOrganization {
+			out.PodID, out.InboxID = "", ""
+		}
+		return out
 	}
-	return out
 }
 
 // pathList reads which list a path means. There are six.
@@ -67,7 +76,7 @@ func (a *API) listListEntries(c echo.Context, g mail.Grant) error {
 	return answer(c, struct {
 		page
 		Entries []listEntry `json:"entries"`
-	}{page{len(entries), p.Limit, url.PathEscape(next)}, each(entries, a.listEntryOf)})
+	}{page{len(entries), p.Limit, url.PathEscape(next)}, each(entries, a.listEntryOf(c))})
 }
 
 func (a *API) getListEntry(c echo.Context, g mail.Grant) error {
@@ -83,7 +92,7 @@ func (a *API) getListEntry(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, a.listEntryOf(&e))
+	return answer(c, a.listEntryOf(c)(&e))
 }
 
 func (a *API) createListEntry(c echo.Context, g mail.Grant) error {
@@ -103,7 +112,7 @@ func (a *API) createListEntry(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, a.listEntryOf(&e))
+	return answer(c, a.listEntryOf(c)(&e))
 }
 
 func (a *API) deleteListEntry(c echo.Context, g mail.Grant) error {

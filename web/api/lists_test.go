@@ -30,6 +30,7 @@ func TestLists(t *testing.T) {
 		{as: "inbox", do: "POST /v0/inboxes/${inbox}/drafts/${draft}/send"},
 		// An allow list refuses whom it does not have.
 		{as: "pod", do: "POST /v0/pods/${pod}/lists/send/allow", body: `{"entry":"x.test"}`, has: []string{`"pod_id":"${pod}"`}, hasNot: []string{"inbox_id", "reason"}},
+		{as: "pod", do: "GET /v0/lists/send/allow/x.test", has: []string{`"entry":"x.test"`}, hasNot: []string{"pod_id"}},
 		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/send", body: `{"to":"y@y.test","text":"t"}`, status: 403, has: []string{"POST /v0/pods/${pod}/lists/send/allow"}},
 		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/send", body: `{"to":"y@x.test","text":"t"}`},
 	})
