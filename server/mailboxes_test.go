@@ -144,22 +144,32 @@ func (v *view) follow(rt *rapid.T, s *server.Server, g mail.Grant, mailbox int64
 }
 
 // agree checks that every message is where its labels say and that threads are the sum of their messages.
-func agree(rt *rapid.T, s *server.Server, g mail.Grant, boxes []mail.Mailbox) {
+func agree(rt rapid.TB, s *server.Server, g mail.Grant, boxes []mail.Mailbox) {
 	ctx := context.Background()
 	messages, _, err := s.ListMessages(ctx, g, mail.MessageFilter{Include: math.MaxUint8}, mail.Page{Limit: 1000})
 	if err != nil {
 		rt.Fatal(err)
 	}
-	threads := map[string]map[string]int64{}
+	threads, total, unseen := map[string]map[string]int64{}, map[int64]int64{}, map[int64]int64{}
 	for _, m := range messages {
 		if place := mail.Place(m.Labels, m.Mailbox, boxes); place.ID != m.Mailbox {
 			rt.Fatalf("a message labelled %v is in mailbox %d, not in %s", m.Labels, m.Mailbox, place.Name)
+		}
+		total[m.Mailbox]++
+		if slices.Contains(m.Labels, mail.LabelUnread) {
+			unseen[m.Mailbox]++
 		}
 		if threads[m.ThreadID] == nil {
 			threads[m.ThreadID] = map[string]int64{}
 		}
 		for _, l := range m.Labels {
 			threads[m.ThreadID][l]++
+		}
+	}
+	for _, b := range boxes {
+		status, err := s.MailboxStatus(ctx, g, b.Name)
+		if err != nil || status.Messages != total[b.ID] || status.Unseen != unseen[b.ID] {
+			rt.Fatalf("%s says %d messages, %d unseen; there are %d and %d: %v", b.Name, status.Messages, status.Unseen, total[b.ID], unseen[b.ID], err)
 		}
 	}
 	listed, _, err := s.ListThreads(ctx, g, mail.MessageFilter{Include: math.MaxUint8}, mail.Page{Limit: 1000})

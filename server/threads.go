@@ -44,14 +44,11 @@ func (s *Server) GetThread(ctx context.Context, g mail.Grant, threadID string, p
 	p.Ascending = false
 	var page []mail.Message
 	var sources []source
-	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		t, err = findThread(tx, g, threadID)
-		return err
-	})
-	if err != nil {
-		return t, nil, "", coded(err, "Thread")
-	}
-	err = s.store.For(t.Scope()).Read(ctx, func(tx storage.Tx) (err error) {
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) { // one snapshot: the thread is the sum of its messages
+		if t, err = findThread(sys.For(g.Scope), g, threadID); err != nil {
+			return err
+		}
+		tx := sys.For(t.Scope())
 		if page, next, err = tx.ListThreadMessages(t.ID, p); err != nil {
 			return err
 		}
