@@ -40,7 +40,7 @@ func (n *Notice) action() Action {
 // beyondASCII tells whether the notification must be an internationalized one (RFC 6533).
 func (n *Notice) beyondASCII() bool {
 	for _, to := range n.Recipients {
-		if !isASCII(to.Final) || !isASCII(to.Original) {
+		if !isASCII(to.Final) || !isASCII(to.Original) || !isASCII(to.Diagnostic) {
 			return true
 		}
 	}
@@ -60,13 +60,13 @@ func Write(out io.Writer, n *Notice) error {
 		fmt.Fprintf(w, "In-Reply-To: %s\r\nReferences: %s\r\n", line(n.MessageID), line(n.MessageID))
 	}
 	fmt.Fprint(w, "Auto-Submitted: auto-replied\r\n", "MIME-Version: 1.0\r\n")
-	kind := "delivery-status"
+	kind, bits := "delivery-status", "7bit"
 	if n.beyondASCII() {
-		kind = "global-delivery-status"
+		kind, bits = "global-delivery-status", "8bit"
 	}
 	fmt.Fprintf(w, "Content-Type: multipart/report; report-type="+kind+";\r\n boundary=\"%s\"\r\n\r\n", boundary)
 	fmt.Fprintf(w, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nContent-Description: Notification\r\n\r\n%s\r\n", boundary, n.prose())
-	fmt.Fprintf(w, "--%s\r\nContent-Type: message/%s\r\nContent-Transfer-Encoding: 8bit\r\nContent-Description: Delivery report\r\n\r\n%s\r\n", boundary, kind, n.fields())
+	fmt.Fprintf(w, "--%s\r\nContent-Type: message/%s\r\nContent-Transfer-Encoding: %s\r\nContent-Description: Delivery report\r\n\r\n%s\r\n", boundary, kind, bits, n.fields())
 	if err := n.back(w, boundary); err != nil {
 		return err
 	}

@@ -1,0 +1,163 @@
+package dmarc
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"podmail/mail/parse"
+)
+
+func provider() *Report {
+	return &Report{Organization: "provider.test", Email: "noreply-dmarc@provider.test", Contact: "https://provider.test/dmarc", ID: "1795612126",
+		Begin: time.Unix(1795478400, 0).UTC(), End: time.Unix(1795564799, 0).UTC(),
+		Policy: Policy{Domain: "sender.test", ADKIM: "r", ASPF: "r", Policy: "quarantine", Subdomain: "none", Percent: 50},
+		Records: []Record{
+			{Source: netip.MustParseAddr("192.0.2.1"), Count: 12, Disposition: "none", DKIM: "pass", SPF: "fail", HeaderFrom: "sender.test",
+				DKIMResults: []DKIMResult{{"sender.test", "podmail1", "pass"}, {"list.test", "", "fail"}}, SPFResults: []SPFResult{{"list.test", "", "pass"}}},
+			{Source: netip.MustParseAddr("2001:db8::7"), Count: 3, Disposition: "quarantine", DKIM: "fail", SPF: "fail", Reasons: []Reason{{"local_policy", "arc=pass"}},
+				EnvelopeFrom: "spoof.test", HeaderFrom: "sender.test"},
+		}}
+}
+
+var address = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+
+func TestUnmarshal(t *testing.T) {
+	text, err := os.ReadFile("testdata/provider.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Unmarshal(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(provider(), got, address); diff != "" {
+		t.Error(diff)
+	}
+	if !got.Records[0].Aligned() || got.Records[1].Aligned() {
+		t.Error("alignment")
+	}
+}
+
+func TestUnmarshalDialects(t *testing.T) {
+	const start, end = `<report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published>`, `</feedback>`
+	for name, text := range map[string]string{
+		"namespace": `<feedback xmlns="http://dmarc.org/dmarc-xml/0.1">` + start + end,
+		"latin":     `<?xml version="1.0" encoding="windows-1252"?><feedback>` + start + "<x>\xe9</x>" + end,
+		"unknown":   `<feedback><new><deep>` + start + `</deep></new>` + start + end,
+		"garbage":   "<feedback>" + start + end + "\n\n",
+	} {
+		if r, err := Unmarshal(strings.NewReader(text)); err != nil || r.Policy.Domain != "a.test" || r.Policy.Percent != 100 {
+			t.Errorf("%s: %v %v", name, r, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"empty": "", "no report": "<html></html>", "cut": "<feedback>" + start, "no domain": "<feedback></feedback>", "binary": "\x00\x01",
+		"charset": `<?xml version="1.0" encoding="nonsense"?><feedback>` + start + end,
+	} {
+		if r, err := Unmarshal(strings.NewReader(text)); err == nil {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+}
+
+func TestUnmarshalIsBounded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("<feedback><report_metadata><report_id>" + strings.Repeat("x", 5000) + "</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published>")
+	for range maxRecords + 10 {
+		b.WriteString("<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row></record>")
+	}
+	b.WriteString("<record><row><source_ip>192.0.2.1</source_ip><count>99999999999999999999</count></row></record></feedback>")
+	r, err := Unmarshal(strings.NewReader(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Records) != maxRecords || len(r.ID) != maxValue {
+		t.Errorf("%d records, an id of %d bytes", len(r.Records), len(r.ID))
+	}
+}
+
+func TestWrite(t *testing.T) {
+	var b bytes.Buffer
+	m := &Message{Report: provider(), Submitter: "mail.test", From: "dmarc-reports@mail.test", To: "rua@sender.test", MessageID: "<r1@mail.test>", Date: time.Unix(1795612126, 0)}
+	if err := Write(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	p, err := parse.Message(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "Report Domain: sender.test Submitter: mail.test Report-ID: <1795612126>"; p.Envelope.Subject != want || !p.Auto {
+		t.Errorf("%q, automatic: %v", p.Envelope.Subject, p.Auto)
+	}
+	if len(p.Attachments) != 1 || p.Attachments[0].Filename != "mail.test!sender.test!1795478400!1795564799.xml.gz" {
+		t.Errorf("%v", p.Attachments)
+	}
+	back, err := Read(p, bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(provider(), back, address); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRead(t *testing.T) {
+	for name, c := range map[string]struct{ raw, want string }{
+		"whole message": {"Content-Type: text/xml\n\n<feedback><report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published></feedback>\n", "a.test"},
+		"by name": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhi\n--b\nContent-Type: application/octet-stream; name=\"a!b!1!2.xml\"\n\n" +
+			"<feedback><report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published></feedback>\n--b--\n", "a.test"},
+		"none":      {"Subject: hi\n\nhello\n", "none"},
+		"no report": {"Content-Type: application/zip\nContent-Transfer-Encoding: base64\n\nUEsDBAAA\n", "error"},
+	} {
+		raw := strings.ReplaceAll(c.raw, "\n", "\r\n")
+		p, err := parse.Message(strings.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Read(p, strings.NewReader(raw))
+		got := "none"
+		if err != nil {
+			got = "error"
+		} else if r != nil {
+			got = r.Policy.Domain
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+}
+
+func FuzzUnmarshal(f *testing.F) {
+	text, err := os.ReadFile("testdata/provider.xml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`<feedback><report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published></feedback>`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := Unmarshal(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, rec := range r.Records {
+			if rec.Count < 1 || !rec.Source.IsValid() || len(rec.HeaderFrom) > 2*maxValue {
+				t.Error(fmt.Sprint(rec))
+			}
+		}
+		written, err := Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Unmarshal(bytes.NewReader(written))
+		if err != nil || len(back.Records) != len(r.Records) {
+			t.Errorf("what was read cannot be read again: %v\n%s", err, written)
+		}
+	})
+}
