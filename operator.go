@@ -77,7 +77,7 @@ func (listQueueCommand) Run(f *flags) error {
 		return table(os.Stdout, "QUEUED\tSENDER\tRECIPIENT\tCOURIER\tATTEMPTS\tNEXT\tLAST ERROR",
 			func(p mail.Page) ([]mail.Delivery, string, error) { return srv.ListDeliveries(ctx, g, p) },
 			func(d mail.Delivery) []any {
-				return []any{moment(d.CreatedAt), d.Sender, d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), d.LastError}
+				return []any{moment(d.CreatedAt), d.Sender, d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), d.LastReply}
 			})
 	})
 }

@@ -6,15 +6,17 @@ import "time"
 type Delivery struct {
 	ID            int64
 	Pod, Inbox    int64
-	Message       int64
+	Message       int64  // surrogate key; 0: the message was deleted, and is carried all the same
 	MessageID     string // public
 	Sender        string // envelope reverse-path
 	Recipient     string // envelope recipient
+	Destination   string // the recipient's domain, in lower case
 	Courier       Courier
 	State         DeliveryState
 	Attempts      int
 	NextAttemptAt time.Time
-	LastError     string
+	LastReply     string // of the host that was asked last, or what went wrong
+	Notified      bool   // the sender was told that it is late
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	TraceID       string
@@ -32,9 +34,17 @@ const (
 // DeliveryState is where a delivery stands.
 type DeliveryState string
 
-// The states of a delivery. Queued ones have a NextAttemptAt; the others are final.
+// The states of a delivery. Queued ones have a NextAttemptAt, held ones wait for the operator; the others are final.
 const (
 	DeliveryQueued    DeliveryState = "queued"
+	DeliveryHeld      DeliveryState = "held"
 	DeliveryDelivered DeliveryState = "delivered"
 	DeliveryBounced   DeliveryState = "bounced"
+	DeliveryRejected  DeliveryState = "rejected" // given up by us
 )
+
+// Waits tells whether what becomes of the delivery is still open.
+func (s DeliveryState) Waits() bool { return s == DeliveryQueued || s == DeliveryHeld }
+
+// Scope is the scope of the inbox that sends.
+func (d *Delivery) Scope() Scope { return Scope{Pod: d.Pod, Inbox: d.Inbox} }

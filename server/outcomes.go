@@ -2,44 +2,114 @@ package server
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"podmail/mail"
 	"podmail/storage"
 )
 
-// errSettled tells that another look at the queue has carried the delivery already.
+// errSettled tells that somebody else has settled the delivery already.
 var errSettled = errors.New("the delivery is settled already")
 
+// outcome is what became of a delivery in the end.
+type outcome struct {
+	state  mail.DeliveryState
+	reply  string // of the host, verbatim; or why we gave up
+	status string // RFC 3463; of bounces
+}
+
 // settle notes a delivery's outcome: its row, the label of the sent message, the event. tx is the sender's.
-func (s *Server) settle(tx storage.Tx, d mail.Delivery, state mail.DeliveryState, reply string, now time.Time) error {
-	have, err := tx.FindDelivery(d.ID)
-	if errors.Is(err, storage.ErrNotFound) || (err == nil && have.State != mail.DeliveryQueued) {
+func (s *Server) settle(tx storage.Tx, delivery int64, o outcome, now time.Time) error {
+	d, err := tx.FindDelivery(delivery)
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && !d.State.Waits()) {
 		return errSettled
 	} else if err != nil {
 		return err
 	}
-	have.State, have.Attempts, have.LastError, have.UpdatedAt, have.NextAttemptAt = state, have.Attempts+1, reply, now, time.Time{}
-	if err := tx.UpdateDelivery(have); err != nil {
+	d.State, d.Attempts, d.LastReply, d.UpdatedAt, d.NextAttemptAt = o.state, d.Attempts+1, o.reply, now, time.Time{}
+	label, event := o.event(&d, now)
+	if err := tx.InsertEvent(event); err != nil {
 		return err
 	}
-	m, err := tx.FindMessageByID(d.Message)
+	if d.Message == 0 { // deleted meanwhile: there is nothing to label, and nothing to ask about
+		return tx.DeleteDelivery(d.ID)
+	}
+	if err := tx.UpdateDelivery(d); err != nil {
+		return err
+	}
+	remove, err := notDelayedAnyMore(tx, d.Message)
+	if err != nil {
+		return err
+	}
+	return s.relabelSent(tx, d.Message, []string{label}, remove, now)
+}
+
+// event is what the API calls the outcome: a label of the message, and an event (contract: semantics.md, Outcomes).
+func (o outcome) event(d *mail.Delivery, now time.Time) (label string, e mail.Event) {
+	e = mail.Event{Message: d.Message, MessageID: d.MessageID, CreatedAt: now}
+	switch o.state {
+	case mail.DeliveryDelivered:
+		e.Type, e.Details = mail.EventDelivered, map[string]any{"recipients": []string{d.Recipient}, "reply": o.reply}
+		return mail.LabelDelivered, e
+	case mail.DeliveryRejected:
+		e.Type, e.Details = mail.EventRejected, map[string]any{"reason": o.reply, "recipients": []string{d.Recipient}}
+		return mail.LabelRejected, e
+	default:
+		kind, subKind := o.bounceType()
+		e.Type, e.Details = mail.EventBounced, map[string]any{"type": kind, "sub_type": subKind, "reply": o.reply,
+			"recipients": []map[string]string{{"address": d.Recipient, "status": o.status}}}
+		return mail.LabelBounced, e
+	}
+}
+
+// bounceType is the contract's word for a failure.
+func (o outcome) bounceType() (kind, subKind string) {
+	switch {
+	case strings.HasPrefix(o.status, "5.1."):
+		return "Permanent", "NoEmail"
+	case strings.HasPrefix(o.status, "5."):
+		return "Permanent", "General"
+	case strings.HasPrefix(o.status, "4."):
+		return "Transient", "General"
+	}
+	return "Undetermined", "General"
+}
+
+// notDelayedAnyMore is the label delayed, once none of a message's deliveries waits.
+func notDelayedAnyMore(tx storage.Tx, message int64) (labels []string, err error) {
+	deliveries, err := tx.ListDeliveries(message)
+	if slices.ContainsFunc(deliveries, func(d mail.Delivery) bool { return d.State.Waits() && d.Attempts > 0 }) {
+		return nil, err
+	}
+	return []string{mail.LabelDelayed}, err
+}
+
+// postponed notes that a delivery failed for now, and when it is tried again.
+func (s *Server) postponed(tx storage.Tx, delivery int64, reply string, next, now time.Time) error {
+	d, err := tx.FindDelivery(delivery)
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && !d.State.Waits()) {
+		return errSettled
+	} else if err != nil {
+		return err
+	}
+	d.Attempts++
+	d.LastReply, d.NextAttemptAt, d.UpdatedAt = reply, next, now
+	if err := tx.UpdateDelivery(d); err != nil || d.Message == 0 {
+		return err
+	}
+	return s.relabelSent(tx, d.Message, []string{mail.LabelDelayed}, nil, now)
+}
+
+func (s *Server) relabelSent(tx storage.Tx, message int64, add, remove []string, now time.Time) error {
+	m, err := tx.FindMessageByID(message)
 	if err != nil {
 		return err
 	}
 	e := s.newEdit(tx, now)
-	label, event := mail.LabelDelivered, mail.EventDelivered
-	details := map[string]any{"recipients": []string{d.Recipient}}
-	if state == mail.DeliveryBounced {
-		label, event = mail.LabelBounced, mail.EventBounced
-		details = map[string]any{"type": "Permanent", "sub_type": "NoEmail", "reply": reply,
-			"recipients": []map[string]string{{"address": d.Recipient, "status": "bounced"}}}
-	}
-	if err := e.relabel(&m, []string{label}, nil); err != nil {
+	if err := e.relabel(&m, add, remove); err != nil {
 		return err
 	}
-	if err := e.flush(); err != nil {
-		return err
-	}
-	return tx.InsertEvent(mail.Event{Type: event, Message: m.ID, MessageID: m.MessageID, Details: details, CreatedAt: now})
+	return e.flush()
 }

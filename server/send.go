@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"podmail/mail"
 	"podmail/mail/compose"
@@ -228,6 +227,7 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 	m.InboxID = out.inbox.Address
 	s.hub.Wake(out.inbox.Scope())
 	poke(s.queue)
+	poke(s.outbound)
 	poke(s.index)
 	s.log.Info("sent", "trace", m.TraceID, "inbox", m.InboxID, "message_id", m.MessageID, "recipients", len(out.recipients), "size", m.Size)
 	return m, nil
@@ -244,44 +244,4 @@ func (o *outgoing) markOriginal(tx storage.Tx, f *filing, e *edit) error {
 	}
 	f.forced = original.Thread
 	return e.relabel(&original, []string{o.mark}, nil)
-}
-
-// enqueue queues the message to each recipient: by the local courier where the domain is ours, else by SMTP.
-func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *mail.Message, now time.Time) error {
-	for _, r := range out.recipients {
-		courier := mail.CourierSMTP
-		if _, domain, ok := mail.SplitAddress(mail.CanonicalAddress(r)); ok {
-			d, ours, err := servingDomain(sys.Tx, domain) // whichever pod's: isolation is of data, not of the network
-			if err != nil {
-				return err
-			}
-			if ours && d.Name != domain { // a subdomain may have an MX of its own elsewhere
-				_, err := sys.FindInbox(inboxAddress(r))
-				if ours = err == nil; err != nil && !errors.Is(err, storage.ErrNotFound) {
-					return err
-				}
-			}
-			if ours {
-				courier = mail.CourierLocal
-			}
-		}
-		waiting := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Courier: courier, State: mail.DeliveryQueued,
-			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now}
-		if err := tx.InsertDelivery(waiting); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ListDeliveries lists the deliveries in the grant's scope that wait in the queue.
-func (s *Server) ListDeliveries(ctx context.Context, g mail.Grant, p mail.Page) (ds []mail.Delivery, next string, err error) {
-	if err := g.Require(mail.MessageRead); err != nil {
-		return nil, "", err
-	}
-	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		ds, next, err = tx.ListQueued(p)
-		return err
-	})
-	return ds, next, coded(err, "Deliveries")
 }

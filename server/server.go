@@ -31,6 +31,9 @@ type Options struct {
 	Clock          mail.Clock
 	Random         io.Reader
 	Resolver       dns.Resolver
+	Courier        Courier     // nil: mail to other hosts stays in the queue
+	Relay          *mail.Relay // that takes all mail to other hosts; nil: it goes to its destination
+	Queue          QueueLimits
 	Log            *slog.Logger
 	Hostname       string // EHLO name, and the host of message ids that we make
 	DefaultDomain  string // of inboxes created without one; belongs to all pods
@@ -45,6 +48,10 @@ type Server struct {
 	clock          mail.Clock
 	random         io.Reader
 	resolver       dns.Resolver
+	courier        Courier
+	relay          *mail.Relay
+	turns          *turns
+	transfers      sync.WaitGroup // on their way to other hosts
 	log            *slog.Logger
 	hostname       string
 	defaultDomain  string
@@ -54,6 +61,7 @@ type Server struct {
 	organization storage.OrganizationRow
 	eventIDs     eventIDs
 	queue        chan struct{} // wakes the local courier
+	outbound     chan struct{} // wakes the queue of mail to other hosts
 	index        chan struct{} // wakes the search indexer
 	sweep        chan struct{} // wakes the sweeper
 	drafts       chan struct{} // wakes the sender of scheduled drafts
@@ -67,20 +75,24 @@ type Server struct {
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
-	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, log: o.Log, hostname: o.Hostname,
+	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, turns: newTurns(o.Queue), log: o.Log, hostname: o.Hostname,
 		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize,
-		queue: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
+		queue: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }
 
 // MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.
 func (s *Server) MaxMessageSize() int64 { return s.maxMessageSize }
 
-// Run does the background work until ctx ends: deliveries to inboxes of our own, search indexing, clean-up,
-// checks of domains.
+// Run does the background work until ctx ends: deliveries to inboxes of our own and to other hosts, search indexing,
+// clean-up, checks of domains.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
+	g.Go(func() error {
+		defer s.transfers.Wait()
+		return s.loop(ctx, "queue", s.outbound, 5*time.Second, s.CarryDue)
+	})
 	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexMessages) })
 	g.Go(func() error { return s.loop(ctx, "scheduled drafts", s.drafts, 2*time.Second, s.SendDueDrafts) })
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })

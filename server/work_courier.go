@@ -23,7 +23,7 @@ const (
 func (s *Server) DeliverDue(ctx context.Context) (more bool, err error) {
 	var due []storage.Job
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
-		due, err = tx.ListDue(mail.CourierLocal, s.clock.Now(), courierBatch)
+		due, err = tx.ListDue(s.clock.Now(), courierBatch)
 		return err
 	})
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Server) postpone(ctx context.Context, job storage.Job, cause error) err
 			return err
 		}
 		d.Attempts++
-		d.NextAttemptAt, d.UpdatedAt, d.LastError = now.Add(time.Duration(min(d.Attempts, 60))*time.Minute), now, cause.Error()
+		d.NextAttemptAt, d.UpdatedAt, d.LastReply = now.Add(time.Duration(min(d.Attempts, 60))*time.Minute), now, cause.Error()
 		return tx.UpdateDelivery(d)
 	})
 }
@@ -66,11 +66,11 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 		if d, err = tx.FindDelivery(job.ID); err != nil {
 			return err
 		}
-		raw, err = tx.FindRaw(d.Message)
+		raw, err = tx.FindCarried(d.ID)
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil // its message was deleted meanwhile
+		return nil // its inbox was deleted meanwhile
 	} else if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 	}
 	sender := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
 	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, received{reversePath: d.Sender, trace: trace, at: now}, func(sys storage.SystemTx) error {
-		return s.settle(sys.For(sender), d, mail.DeliveryDelivered, "", now)
+		return s.settle(sys.For(sender), d.ID, outcome{state: mail.DeliveryDelivered}, now)
 	})
 	if errors.Is(err, errSettled) {
 		return nil
@@ -117,7 +117,7 @@ func (s *Server) bounce(ctx context.Context, d mail.Delivery) error {
 	scope := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
 	now := s.clock.Now()
 	err := s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
-		return s.settle(tx, d, mail.DeliveryBounced, "550 5.1.1 no such mailbox here", now)
+		return s.settle(tx, d.ID, outcome{state: mail.DeliveryBounced, reply: "550 5.1.1 no such mailbox here", status: "5.1.1"}, now)
 	})
 	if errors.Is(err, errSettled) {
 		return nil

@@ -20,7 +20,8 @@ var (
 	linkBlob       = tables.Compile(`UPDATE blobs SET hash = ?2, size = ?3 WHERE id = ?1 AND {scope blobs}`)
 	findChunk      = tables.Compile(`SELECT coalesce(b.bytes, c.bytes) FROM blobs b LEFT JOIN blob_chunks c ON c.pod_id = b.pod_id AND c.blob_id = b.id AND c.seq = ?2 AND {scope c}
 		WHERE b.id = ?1 AND {scope b}`)
-	blobInUse    = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m INDEXED BY messages_by_blob WHERE m.blob_id = ?1 AND {scope m} LIMIT 1)`)
+	blobInUse = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM messages m INDEXED BY messages_by_blob WHERE m.blob_id = ?1 AND {scope m}
+		UNION ALL SELECT 1 FROM deliveries d INDEXED BY deliveries_by_blob WHERE d.blob_id = ?1 AND {scope d} LIMIT 1)`)
 	deleteChunks = tables.Compile(`DELETE FROM blob_chunks WHERE blob_id = ?1 AND seq >= ?2 AND {scope blob_chunks}`)
 	deleteBlob   = tables.Compile(`DELETE FROM blobs WHERE id = ?1 AND {scope blobs}`)
 )
@@ -54,7 +55,7 @@ func (tx Tx) LinkBlob(blob int64, hash []byte, size int64) error {
 	return translate(err)
 }
 
-// DeleteBlob removes a blob and its chunks, unless a message still uses it. A blob belongs to the pod: under an inbox's
+// DeleteBlob removes a blob and its chunks, unless a message or a delivery still needs it. A blob belongs to the pod: under an inbox's
 // handle too, messages of the pod's other inboxes count.
 func (tx Tx) DeleteBlob(blob int64) error {
 	tx = Tx{tx.tx.Narrow(mail.Scope{Pod: tx.Scope().Pod})}

@@ -19,9 +19,12 @@ var (
 	}
 )
 
-// CleanInbox removes at most about limit rows of what is under the handle's hidden inbox, messages first. done tells
+// CleanInbox removes at most about limit rows of what is under the handle's hidden inbox: what it sends and has first. done tells
 // that nothing is left.
 func (tx Tx) CleanInbox(limit int) (done bool, err error) {
+	if done, err := tx.cleanDeliveries(limit); err != nil || !done {
+		return false, err
+	}
 	messages, err := all(tx, listSome, scanMessage, limit)
 	if err != nil {
 		return false, err

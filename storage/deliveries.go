@@ -1,26 +1,35 @@
 package storage
 
 import (
+	"errors"
+
 	"podmail/mail"
 	"podmail/storage/sqlite"
 )
 
-const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, m.message_id, d.sender, d.recipient, d.courier, d.state, d.attempts, d.next_attempt_at, d.last_error, d.trace_id, d.created_at, d.updated_at`
-const deliveryFrom = ` FROM deliveries d JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
+const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.message_id, d.gone_message_id), d.sender, d.recipient, d.destination, d.courier, d.state, d.attempts, d.next_attempt_at, d.last_reply, d.notified, d.trace_id, d.created_at, d.updated_at`
+const deliveryFrom = ` FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
 
 var (
 	findDelivery   = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.id = ?`)
-	listQueued     = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state = 'queued' AND {after} {order} LIMIT ?3`, "d.id", "d.id")
+	findCarried    = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), m.trace, coalesce(m.size, b.size) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
+	listWaiting    = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state IN ('queued', 'held') AND {after} {order} LIMIT ?3`, "d.id", "d.id")
 	listDeliveries = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.message_id = ? ORDER BY d.id`)
-	insertDelivery = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, courier, state, next_attempt_at, trace_id, created_at, updated_at)
-		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)`)
-	updateDelivery            = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, updated_at = ?6 WHERE id = ?1 AND {scope deliveries}`)
+	insertDelivery = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at)
+		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)`)
+	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
+	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
+	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3 WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
+	findBlobCarried = tables.Compile(`SELECT d.blob_id FROM deliveries d WHERE d.id = ? AND d.blob_id IS NOT NULL AND {scope d}`)
+	listOfInbox     = tables.Compile(`SELECT d.id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.state IN ('queued', 'held') AND {scope d} LIMIT ?`)
+
 	deleteDeliveriesOfMessage = tables.Compile(`DELETE FROM deliveries WHERE message_id = ? AND {scope deliveries}`)
 )
 
 func scanDelivery(r *sqlite.Row) (d mail.Delivery, err error) {
 	var courier, state string
-	err = r.Scan(&d.ID, &d.Pod, &d.Inbox, &d.Message, &d.MessageID, &d.Sender, &d.Recipient, &courier, &state, &d.Attempts, &d.NextAttemptAt, &d.LastError, &d.TraceID, &d.CreatedAt, &d.UpdatedAt)
+	err = r.Scan(&d.ID, &d.Pod, &d.Inbox, &d.Message, &d.MessageID, &d.Sender, &d.Recipient, &d.Destination,
+		&courier, &state, &d.Attempts, &d.NextAttemptAt, &d.LastReply, &d.Notified, &d.TraceID, &d.CreatedAt, &d.UpdatedAt)
 	d.Courier, d.State = mail.Courier(courier), mail.DeliveryState(state)
 	return d, err
 }
@@ -30,13 +39,19 @@ func (tx Tx) FindDelivery(id int64) (mail.Delivery, error) {
 	return get(tx, findDelivery, scanDelivery, id)
 }
 
-// ListQueued lists the deliveries that wait.
-func (tx Tx) ListQueued(p mail.Page) ([]mail.Delivery, string, error) {
+// FindCarried finds where the bytes are that a delivery carries.
+func (tx Tx) FindCarried(id int64) (raw RawMessage, err error) {
+	err = tx.one(findCarried, []any{id}, &raw.Blob, &raw.Trace, &raw.Size)
+	return raw, err
+}
+
+// ListWaiting lists the deliveries that wait, for their time or for the operator.
+func (tx Tx) ListWaiting(p mail.Page) ([]mail.Delivery, string, error) {
 	key, id, err := pageBounds(p)
 	if err != nil {
 		return nil, "", err
 	}
-	ds, err := all(tx, listQueued.pick(p.Ascending), scanDelivery, key, id, p.Limit+1)
+	ds, err := all(tx, listWaiting.pick(p.Ascending), scanDelivery, key, id, p.Limit+1)
 	ds, next := page(ds, p.Limit, func(d *mail.Delivery) mail.Cursor { return mail.Cursor{Key: d.ID, ID: d.ID} })
 	return ds, next, err
 }
@@ -48,12 +63,46 @@ func (tx Tx) ListDeliveries(message int64) ([]mail.Delivery, error) {
 
 // InsertDelivery queues d for the handle's inbox.
 func (tx Tx) InsertDelivery(d mail.Delivery) error {
-	_, err := tx.tx.Exec(insertDelivery, d.Message, d.Sender, d.Recipient, string(d.Courier), string(d.State), d.NextAttemptAt, d.TraceID, d.CreatedAt)
+	_, err := tx.tx.Exec(insertDelivery, d.Message, d.Sender, d.Recipient, d.Destination, string(d.Courier), string(d.State), d.NextAttemptAt, d.TraceID, d.CreatedAt)
 	return translate(err)
 }
 
 // UpdateDelivery writes where a delivery stands.
 func (tx Tx) UpdateDelivery(d mail.Delivery) error {
-	_, err := tx.tx.Exec(updateDelivery, d.ID, string(d.State), d.Attempts, d.NextAttemptAt, sqlite.Null(d.LastError), d.UpdatedAt)
+	_, err := tx.tx.Exec(updateDelivery, d.ID, string(d.State), d.Attempts, d.NextAttemptAt, sqlite.Null(d.LastReply), d.Notified, d.UpdatedAt)
 	return err
+}
+
+// DeleteDelivery removes a delivery, with the bytes that it alone still needed.
+func (tx Tx) DeleteDelivery(id int64) error {
+	var blob int64
+	err := tx.one(findBlobCarried, []any{id}, &blob)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if _, err := tx.tx.Exec(deleteDelivery, id); err != nil || blob == 0 {
+		return err
+	}
+	return tx.DeleteBlob(blob)
+}
+
+// releaseDeliveries parts deliveries from a message that is about to be deleted: those that wait are carried all the
+// same, and keep its bytes; the others go with it.
+func (tx Tx) releaseDeliveries(m *mail.Message, blob int64) error {
+	if _, err := tx.tx.Exec(orphanDelivery, m.ID, blob, m.MessageID); err != nil {
+		return translate(err)
+	}
+	_, err := tx.tx.Exec(deleteDeliveriesOfMessage, m.ID)
+	return translate(err)
+}
+
+// cleanDeliveries removes at most limit deliveries that wait under the handle's hidden inbox. done tells that none is left.
+func (tx Tx) cleanDeliveries(limit int) (done bool, err error) {
+	ids, err := all(tx, listOfInbox, scanID, limit)
+	for _, id := range ids {
+		if err := tx.DeleteDelivery(id); err != nil {
+			return false, err
+		}
+	}
+	return len(ids) == 0, err
 }

@@ -190,8 +190,8 @@ func (tx Tx) deleteLabels(labels []string, timestamp time.Time, message int64) e
 	return nil
 }
 
-// DeleteMessage removes a message with its labels, deliveries, place in the search index, and its bytes if no other
-// message of the pod has them.
+// DeleteMessage removes a message with its labels, settled deliveries, place in the search index, and its bytes if
+// nothing else in the pod needs them.
 func (tx Tx) DeleteMessage(m *mail.Message) error {
 	var blob int64
 	if err := tx.one(findBlobOf, []any{m.ID}, &blob); err != nil {
@@ -205,7 +205,10 @@ func (tx Tx) DeleteMessage(m *mail.Message) error {
 			return err
 		}
 	}
-	for _, s := range []*sqlite.Statement{deleteDeliveriesOfMessage, deleteIndexed, deleteParts, deleteMessage} {
+	if err := tx.releaseDeliveries(m, blob); err != nil {
+		return err
+	}
+	for _, s := range []*sqlite.Statement{deleteIndexed, deleteParts, deleteMessage} {
 		if _, err := tx.tx.Exec(s, m.ID); err != nil {
 			return translate(err)
 		}

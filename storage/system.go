@@ -13,7 +13,7 @@ import (
 var (
 	findAPIKeyByHash   = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
 	touchAPIKey        = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
-	listDue            = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = ?1 AND d.next_attempt_at <= ?2 AND {organization} ORDER BY d.next_attempt_at LIMIT ?3`)
+	listDue            = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = 'local' AND d.next_attempt_at <= ?1 AND {organization} ORDER BY d.next_attempt_at LIMIT ?2`)
 	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
 	listUnindexed      = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed         = tables.Compile(`UPDATE organization SET indexed = ?`)
@@ -77,9 +77,9 @@ func scanJob(r *sqlite.Row) (j Job, err error) {
 	return j, err
 }
 
-// ListDue lists the deliveries of a courier whose time has come, the longest waiting first.
-func (tx SystemTx) ListDue(courier mail.Courier, now time.Time, limit int) ([]Job, error) {
-	return all(tx.Tx, listDue, scanJob, string(courier), now, limit)
+// ListDue lists the deliveries to inboxes of our own whose time has come, the longest waiting first.
+func (tx SystemTx) ListDue(now time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listDue, scanJob, now, limit)
 }
 
 // ListUnindexed lists messages that the search index does not have yet, in the order of their keys.

@@ -30,6 +30,8 @@ type World struct {
 	Clock  *Clock
 	DNS    *Zone
 	Store  *storage.Store // for looking at rows that no verb shows
+
+	Options server.Options // of Server, for starting another in its place
 }
 
 // Clock is a clock that tests step. It starts at 2026-01-02 03:04:05 UTC and ticks a microsecond at every look, so
@@ -54,8 +56,9 @@ func (c *Clock) Step(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// New starts a world with MaxMessageSize 60 MiB, hostname mx.podmail.test and default domain podmail.test.
-func New(t testing.TB) *World {
+// New starts a world with MaxMessageSize 60 MiB, hostname mx.podmail.test and default domain podmail.test, unless change
+// says otherwise. Mail to other hosts stays in its queue unless it names a courier.
+func New(t testing.TB, change ...func(*server.Options)) *World {
 	t.Helper()
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -65,8 +68,12 @@ func New(t testing.TB) *World {
 	}
 	clock := &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	zone := NewZone()
-	srv := server.New(server.Options{Store: store, Hub: notify.NewHub(), Clock: clock, Random: rand.Reader, Resolver: zone, Log: log,
-		Hostname: "mx.podmail.test", DefaultDomain: "podmail.test", PublicURL: "http://127.0.0.1:8080", MaxMessageSize: 60 << 20})
+	options := server.Options{Store: store, Hub: notify.NewHub(), Clock: clock, Random: rand.Reader, Resolver: zone, Log: log,
+		Hostname: "mx.podmail.test", DefaultDomain: "podmail.test", PublicURL: "http://127.0.0.1:8080", MaxMessageSize: 60 << 20}
+	for _, c := range change {
+		c(&options)
+	}
+	srv := server.New(options)
 	if _, err := srv.Bootstrap(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +89,7 @@ func New(t testing.TB) *World {
 			t.Errorf("close: %v", err)
 		}
 	})
-	w := &World{Server: srv, Org: srv.Operator(), Clock: clock, DNS: zone, Store: store}
+	w := &World{Server: srv, Org: srv.Operator(), Clock: clock, DNS: zone, Store: store, Options: options}
 	w.poison(t)
 	return w
 }

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// enqueue queues the message to each recipient.
+func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *mail.Message, now time.Time) error {
+	for _, r := range out.recipients {
+		_, destination, _ := mail.SplitAddress(mail.CanonicalAddress(r))
+		courier, err := courierFor(sys, r, destination)
+		if err != nil {
+			return err
+		}
+		waiting := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Destination: destination, Courier: courier, State: mail.DeliveryQueued,
+			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now}
+		if err := tx.InsertDelivery(waiting); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// courierFor says who carries mail to a recipient: the local courier where the domain is ours, whichever pod's
+// (isolation is of data, not of the network), else SMTP.
+func courierFor(sys storage.SystemTx, recipient, destination string) (mail.Courier, error) {
+	d, ours, err := servingDomain(sys.Tx, destination)
+	if err != nil {
+		return "", err
+	}
+	if ours && d.Name != destination { // a subdomain may have an MX of its own elsewhere
+		_, err := sys.FindInbox(inboxAddress(recipient))
+		if ours = err == nil; err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return "", err
+		}
+	}
+	if ours {
+		return mail.CourierLocal, nil
+	}
+	return mail.CourierSMTP, nil
+}
+
+// ListDeliveries lists the deliveries in the grant's scope that wait in the queue.
+func (s *Server) ListDeliveries(ctx context.Context, g mail.Grant, p mail.Page) (ds []mail.Delivery, next string, err error) {
+	if err := g.Require(mail.MessageRead); err != nil {
+		return nil, "", err
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		ds, next, err = tx.ListWaiting(p)
+		return err
+	})
+	return ds, next, coded(err, "Deliveries")
+}

@@ -1,0 +1,274 @@
+package server_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"podmail/mail"
+	"podmail/server"
+	"podmail/server/servertest"
+	"podmail/storage"
+)
+
+// sending is a world with an inbox that writes to other hosts.
+type sending struct {
+	*servertest.World
+	hosts *servertest.Courier
+	alice mail.Grant
+}
+
+func newSending(t *testing.T, limits server.QueueLimits, answer func(mail.Transfer) []mail.TransferResult) *sending {
+	t.Helper()
+	hosts := servertest.NewCourier(answer)
+	w := servertest.New(t, func(o *server.Options) { o.Courier, o.Queue = hosts, limits })
+	return &sending{w, hosts, w.Inbox(t, w.Pod(t, "a"), "alice")}
+}
+
+func (w *sending) send(t *testing.T, g mail.Grant, to ...string) mail.Message {
+	t.Helper()
+	m, err := w.Server.Send(context.Background(), g, server.SendRequest{To: to, Subject: "Hello", Text: str("Hi.")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// labels are those of a sent message.
+func (w *sending) labels(t *testing.T, m mail.Message) string {
+	t.Helper()
+	got, _, err := w.Server.GetMessage(context.Background(), w.alice, m.MessageID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(got.Labels, " ")
+}
+
+// carry lets the queue take a step until ok.
+func (w *sending) carry(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		if _, err := w.Server.CarryDue(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return ok()
+	})
+}
+
+// waiting is what waits in the queue of all pods.
+func (w *sending) waiting(t *testing.T) []mail.Delivery {
+	t.Helper()
+	queued, _, err := w.Server.ListDeliveries(context.Background(), w.Org, mail.Page{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return queued
+}
+
+// events are the types of the events of alice's inbox with the bounces' types, in order.
+func (w *sending) events(t *testing.T) (types []string) {
+	t.Helper()
+	err := w.Store.For(w.alice.Scope).Read(context.Background(), func(tx storage.Tx) error {
+		events, err := tx.ListEvents(0, 1000)
+		for _, e := range events {
+			if strings.HasPrefix(string(e.Type), "label.") {
+				continue
+			}
+			text := strings.TrimPrefix(string(e.Type), "message.")
+			if e.Type == mail.EventBounced {
+				text += fmt.Sprintf(" %v/%v", e.Details["type"], e.Details["sub_type"])
+			}
+			types = append(types, text)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+func TestWhatBecomesOfMailToOtherHosts(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) (results []mail.TransferResult) {
+		raw, err := io.ReadAll(io.NewSectionReader(tr.Message, 0, tr.Size))
+		if err != nil || !strings.Contains(string(raw), "Subject: Hello\r\n") || int64(len(raw)) != tr.Size {
+			t.Errorf("the message: %v %q", err, raw)
+		}
+		for _, to := range tr.Recipients {
+			r := mail.TransferResult{Recipient: to.Address, Code: 250, Text: "250 2.0.0 taken"}
+			switch {
+			case strings.HasPrefix(to.Address, "nobody@"):
+				r = mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"}
+			case strings.HasPrefix(to.Address, "later@"):
+				r = mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Code: 451, Enhanced: "4.2.0", Text: "451 4.2.0 come back"}
+			}
+			results = append(results, r)
+		}
+		return results
+	})
+	m := w.send(t, w.alice, "bob@other.test", "Nobody <nobody@OTHER.test>", "later@other.test", "carol@elsewhere.test")
+	w.carry(t, "all but one are settled", func() bool { return len(w.hosts.Seen()) == 2 && len(w.waiting(t)) == 1 })
+	if got := w.labels(t, m); got != "bounced delayed delivered sent" {
+		t.Error("labels:", got)
+	}
+	seen := w.hosts.Seen()
+	slices.SortFunc(seen, func(a, b mail.Transfer) int { return strings.Compare(a.Destination, b.Destination) })
+	if len(seen) != 2 || seen[0].Destination != "elsewhere.test" || seen[1].Destination != "other.test" || len(seen[1].Recipients) != 3 {
+		t.Fatalf("transfers: %+v", seen)
+	}
+	if tr := seen[1]; tr.ReversePath != "alice@podmail.test" || tr.HELO != "mx.podmail.test" || tr.TraceID != m.TraceID || tr.Size != m.Size {
+		t.Errorf("transfer: %+v", tr)
+	}
+	late := w.waiting(t)[0]
+	if wait := late.NextAttemptAt.Sub(w.Clock.Now()); late.Attempts != 1 || late.LastReply != "451 4.2.0 come back" || wait < 3*time.Minute || wait > 7*time.Minute {
+		t.Errorf("late: %+v in %v", late, wait)
+	}
+	got := w.events(t)
+	slices.Sort(got)
+	if want := []string{"bounced Permanent/NoEmail", "delivered", "delivered", "sent"}; !slices.Equal(got, want) {
+		t.Errorf("events: %q", got)
+	}
+
+	w.hosts.Answer(nil)
+	w.Clock.Step(4 * time.Minute)
+	w.Clock.Step(4 * time.Minute)
+	w.carry(t, "the late one is delivered", func() bool { return len(w.waiting(t)) == 0 })
+	if got := w.labels(t, m); got != "bounced delivered sent" {
+		t.Error("labels in the end:", got)
+	}
+}
+
+func TestAfterFiveDaysItIsGivenUp(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferConnection, Text: "connection refused"})
+	})
+	m := w.send(t, w.alice, "bob@dead.test")
+	began := w.Clock.Now()
+	for attempts := 1; len(w.waiting(t)) > 0 && attempts < 60; attempts++ {
+		w.carry(t, fmt.Sprint("attempt ", attempts), func() bool { q := w.waiting(t); return len(q) == 0 || q[0].Attempts == attempts })
+		if q := w.waiting(t); len(q) > 0 {
+			w.Clock.Step(q[0].NextAttemptAt.Sub(w.Clock.Now()))
+		}
+	}
+	lasted := w.Clock.Now().Sub(began)
+	if n := len(w.hosts.Seen()); n < 30 || n > 50 || lasted < 100*time.Hour || lasted > 121*time.Hour {
+		t.Errorf("%d attempts in %v", n, lasted)
+	}
+	if got := w.labels(t, m); got != "bounced sent" {
+		t.Error("labels:", got)
+	}
+	if got := w.events(t); !slices.Equal(got, []string{"sent", "bounced Transient/General"}) {
+		t.Errorf("events: %q", got)
+	}
+}
+
+// TestAFloodHoldsUpNobodyElse has one pod send much to a host that takes one message at a time, and another one message.
+func TestAFloodHoldsUpNobodyElse(t *testing.T) {
+	release := make(chan bool)
+	w := newSending(t, server.QueueLimits{Transfers: 8, PerDestination: 4}, func(tr mail.Transfer) []mail.TransferResult {
+		<-release
+		return servertest.ForEach(tr, mail.TransferResult{Text: "250 OK"})
+	})
+	for i := range 40 {
+		w.send(t, w.alice, fmt.Sprintf("u%d@slow.test", i))
+	}
+	w.carry(t, "the flood has its places", func() bool { return len(w.hosts.Seen()) == 3 }) // three quarters
+	bob := w.Inbox(t, w.Pod(t, "b"), "bob")
+	w.send(t, bob, "friend@slow.test")
+	w.send(t, w.alice, "else@other.test")
+	w.carry(t, "the others go at once", func() bool { return len(w.hosts.Seen()) == 5 })
+	seen := w.hosts.Seen()[3:]
+	slices.SortFunc(seen, func(a, b mail.Transfer) int { return strings.Compare(a.Destination, b.Destination) })
+	if seen[0].Destination != "other.test" || seen[1].ReversePath != "bob@podmail.test" {
+		t.Errorf("%+v", seen)
+	}
+	close(release)
+	w.carry(t, "everything is delivered", func() bool { return len(w.waiting(t)) == 0 })
+	if n, most := len(w.hosts.Seen()), w.hosts.Most("slow.test"); n != 42 || most > 4 {
+		t.Errorf("%d transfers, %d at a time", n, most)
+	}
+}
+
+func TestADestinationThatAsksForLessIsLeftAlone(t *testing.T) {
+	w := newSending(t, server.QueueLimits{PerDestination: 1}, func(tr mail.Transfer) []mail.TransferResult {
+		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferReply, Code: 421, Enhanced: "4.7.0", Text: "421 4.7.0 too fast"})
+	})
+	for i := range 5 {
+		w.send(t, w.alice, fmt.Sprintf("u%d@busy.test", i))
+	}
+	w.carry(t, "it was asked once", func() bool {
+		q := w.waiting(t)
+		return q[0].Attempts+q[1].Attempts+q[2].Attempts+q[3].Attempts+q[4].Attempts == 1
+	})
+	for range 3 {
+		w.Server.CarryDue(context.Background())
+	}
+	if n := len(w.hosts.Seen()); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	w.hosts.Answer(nil)
+	w.Clock.Step(31 * time.Second)
+	w.carry(t, "the others are delivered then", func() bool { return len(w.waiting(t)) == 1 })
+}
+
+func TestDeletedMessagesAreDeliveredAllTheSame(t *testing.T) {
+	ctx := context.Background()
+	var once sync.Once
+	var hash [sha256.Size]byte
+	began, release := make(chan bool), make(chan bool)
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		once.Do(func() { close(began); <-release })
+		raw, err := io.ReadAll(io.NewSectionReader(tr.Message, 0, tr.Size))
+		if tr.Destination == "one.test" {
+			hash = sha256.Sum256(raw)
+		}
+		if err != nil || !strings.Contains(string(raw), "Subject: Hello") {
+			t.Errorf("%v %q", err, raw)
+		}
+		return servertest.ForEach(tr, mail.TransferResult{Text: "250 OK"})
+	})
+	m := w.send(t, w.alice, "a@one.test", "b@two.test")
+	<-began
+	if err := w.Server.DeleteMessage(ctx, w.alice, m.MessageID); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	w.carry(t, "both are delivered", func() bool { return len(w.waiting(t)) == 0 && len(w.events(t)) == 3 })
+	err := w.Store.For(mail.Scope{Pod: w.alice.Scope.Pod}).Read(ctx, func(tx storage.Tx) error {
+		_, err := tx.FindBlob(hash[:])
+		return err
+	})
+	if !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("the bytes are still there: %v", err)
+	}
+}
+
+// TestTransfersCutOffAreRepeated stands for a crash: what was on its way is found again by who comes after.
+func TestTransfersCutOffAreRepeated(t *testing.T) {
+	ctx := context.Background()
+	never := make(chan bool)
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult { <-never; return nil })
+	defer close(never)
+	w.send(t, w.alice, "bob@other.test")
+	w.carry(t, "it is on its way", func() bool { return len(w.hosts.Seen()) == 1 })
+	hosts := servertest.NewCourier(nil)
+	options := w.Options
+	options.Courier = hosts
+	after := server.New(options)
+	eventually(t, "it is delivered", func() bool {
+		if _, err := after.CarryDue(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return len(w.waiting(t)) == 0
+	})
+	if n := len(hosts.Seen()); n != 1 {
+		t.Errorf("%d transfers", n)
+	}
+}

@@ -1,0 +1,325 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// Courier carries messages to other hosts: smtp/deliver, or what a test puts in its place. It returns one result for
+// each recipient, and knows nothing of queues.
+type Courier interface {
+	Carry(ctx context.Context, t mail.Transfer) []mail.TransferResult
+}
+
+const (
+	queueBatch       = 100              // recipients of one transfer (RFC 5321 4.5.3.1.8)
+	podsAtATime      = 200              // whose queues are looked at in one step
+	destinationsEach = 50               // of a pod that are looked at in one turn
+	lastWords        = 10 * time.Second // that transfers have to finish when the server stops
+)
+
+// load is a transfer that may begin: deliveries of one message to one destination.
+type load struct {
+	pod         int64
+	destination string
+	jobs        []storage.Job
+}
+
+// CarryDue begins as many transfers to other hosts as there is room for, in turns between the pods whose mail is due, and
+// does not wait for them: each wakes the next step when it ends. It is a step of Run.
+func (s *Server) CarryDue(ctx context.Context) (more bool, err error) {
+	s.turns.step.Lock()
+	defer s.turns.step.Unlock()
+	if s.courier == nil || s.turns.full() {
+		return false, nil
+	}
+	pods, wrapped, err := s.queuedPods(ctx)
+	if err != nil {
+		return false, err
+	}
+	for len(pods) > 0 && !s.turns.full() {
+		still := pods[:0]
+		for _, pod := range pods {
+			l, err := s.nextLoad(ctx, pod)
+			if err != nil {
+				return false, err
+			}
+			if l == nil {
+				continue
+			}
+			still = append(still, pod)
+			s.turns.begin(l.pod, l.destination, l.jobs)
+			s.transfers.Go(func() { s.carryAway(ctx, l) })
+		}
+		pods = still
+	}
+	return !wrapped && !s.turns.full(), nil
+}
+
+// queuedPods are the pods whose turn is next and whose mail is due. wrapped: there is none beyond them.
+func (s *Server) queuedPods(ctx context.Context) (pods []int64, wrapped bool, err error) {
+	now := s.clock.Now()
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) error {
+		queued, err := sys.ListQueuedPods(s.turns.lastPod, podsAtATime)
+		if err != nil {
+			return err
+		}
+		wrapped = len(queued) < podsAtATime
+		if wrapped { // go on from the first
+			first, err := sys.ListQueuedPods(0, podsAtATime-len(queued))
+			if err != nil {
+				return err
+			}
+			for _, j := range first {
+				if j.Scope.Pod <= s.turns.lastPod {
+					queued = append(queued, j)
+				}
+			}
+		}
+		for _, j := range queued {
+			due, err := sys.For(j.Scope).HasDue(now)
+			if err != nil {
+				return err
+			}
+			if due {
+				pods = append(pods, j.Scope.Pod)
+			}
+		}
+		if len(queued) > 0 {
+			s.turns.lastPod = queued[len(queued)-1].Scope.Pod
+		}
+		return nil
+	})
+	return pods, wrapped, err
+}
+
+// nextLoad finds what a pod may send next: to the destination after the one that it sent to last. Nil if there is nothing.
+func (s *Server) nextLoad(ctx context.Context, pod int64) (l *load, err error) {
+	if !s.turns.mayServe(pod) {
+		return nil, nil
+	}
+	now := s.clock.Now()
+	last := s.turns.lastDestination[pod]
+	err = s.store.For(mail.Scope{Pod: pod}).Read(ctx, func(tx storage.Tx) error {
+		names, err := tx.ListDestinations(last, destinationsEach)
+		if err != nil {
+			return err
+		}
+		if len(names) < destinationsEach && last != "" {
+			first, err := tx.ListDestinations("", destinationsEach-len(names))
+			if err != nil {
+				return err
+			}
+			names = append(names, first...) // some may be there twice, which does no harm
+		}
+		for _, name := range names {
+			s.turns.lastDestination[pod] = name
+			if !s.turns.mayReach(name, pod, now) {
+				continue
+			}
+			jobs, err := s.dueTo(tx, name, now)
+			if err != nil || len(jobs) > 0 {
+				l = &load{pod, name, jobs}
+				return err
+			}
+		}
+		delete(s.turns.lastDestination, pod)
+		return nil
+	})
+	if err != nil || l == nil || len(l.jobs) == 0 {
+		return nil, err
+	}
+	return l, nil
+}
+
+// dueTo finds the message that waits longest for a destination, with all its recipients there.
+func (s *Server) dueTo(tx storage.Tx, destination string, now time.Time) ([]storage.Job, error) {
+	due, err := tx.ListDueTo(destination, now, s.turns.carrying(destination)+1)
+	if err != nil {
+		return nil, err
+	}
+	if due = s.turns.free(due); len(due) == 0 {
+		return nil, nil
+	}
+	d, err := tx.FindDelivery(due[0].ID)
+	if err != nil {
+		return nil, err
+	}
+	with, err := tx.ListDueWith(d, now, queueBatch)
+	return s.turns.free(with), err
+}
+
+// carryAway hands a load to the courier and notes what became of it. Work that the end of the server cuts off is as if
+// it had never begun.
+func (s *Server) carryAway(ctx context.Context, l *load) {
+	defer poke(s.outbound)
+	defer s.turns.end(l.pod, l.destination, l.jobs)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, stop) })()
+	if err := s.carryLoad(working, l); err != nil && working.Err() == nil {
+		s.log.Error("a transfer failed on our side; it is tried again", "destination", l.destination, "error", err)
+		for _, job := range l.jobs {
+			if err := s.postpone(working, job, err); err != nil {
+				s.log.Error("a delivery could not be postponed", "delivery", job.ID, "error", err)
+			}
+		}
+	}
+}
+
+// carryLoad carries a load and notes the results.
+func (s *Server) carryLoad(ctx context.Context, l *load) error {
+	scope := l.jobs[0].Scope
+	at := s.store.For(scope)
+	now := s.clock.Now()
+	var ds []mail.Delivery
+	var raw storage.RawMessage
+	err := at.Read(ctx, func(tx storage.Tx) error {
+		for _, job := range l.jobs {
+			d, err := tx.FindDelivery(job.ID)
+			if errors.Is(err, storage.ErrNotFound) {
+				continue // its inbox was deleted meanwhile
+			} else if err != nil {
+				return err
+			}
+			if d.State == mail.DeliveryQueued && !d.NextAttemptAt.After(now) { // else who found it looked at an older snapshot
+				ds = append(ds, d)
+			}
+		}
+		if len(ds) == 0 {
+			return nil
+		}
+		var err error
+		raw, err = tx.FindCarried(ds[0].ID)
+		return err
+	})
+	if err != nil || len(ds) == 0 {
+		return err
+	}
+	ctx = mail.WithTrace(ctx, ds[0].TraceID)
+	t := mail.Transfer{TraceID: ds[0].TraceID, ReversePath: ds[0].Sender, Destination: l.destination, Message: at.Reader(ctx, raw), Size: raw.Size, HELO: s.hostname, Relay: s.relay}
+	if t.Keys, err = s.keysOf(ctx, scope, ds[0].Sender); err != nil {
+		return err
+	}
+	for _, d := range ds {
+		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient})
+	}
+	results := s.courier.Carry(ctx, t)
+	if ctx.Err() != nil && !anyTaken(results) {
+		return nil
+	}
+	return s.noteResults(context.WithoutCancel(ctx), scope, l.destination, ds, results)
+}
+
+func anyTaken(results []mail.TransferResult) bool {
+	for _, r := range results {
+		if r.Failure == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// keysOf are the keys that sign what a sender sends.
+func (s *Server) keysOf(ctx context.Context, scope mail.Scope, sender string) ([]mail.SigningKey, error) {
+	_, domain, ok := mail.SplitAddress(sender)
+	if !ok {
+		return nil, nil
+	}
+	return s.SigningKeys(ctx, scope, domain)
+}
+
+// noteResults settles or postpones the deliveries of a transfer, in one transaction.
+func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string, ds []mail.Delivery, results []mail.TransferResult) error {
+	now := s.clock.Now()
+	byRecipient := map[string]mail.TransferResult{}
+	for _, r := range results {
+		byRecipient[r.Recipient] = r
+	}
+	err := s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
+		for _, d := range ds {
+			r, ok := byRecipient[d.Recipient]
+			if !ok {
+				return fmt.Errorf("the courier says nothing of %s", d.Recipient)
+			}
+			if err := s.noteResult(tx, &d, r, now); err != nil && !errors.Is(err, errSettled) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range ds {
+		s.report(&d, byRecipient[d.Recipient], name, now)
+	}
+	s.hub.Wake(scope)
+	return nil
+}
+
+// noteResult notes what became of one delivery. What fails for now is tried until its time is over.
+func (s *Server) noteResult(tx storage.Tx, d *mail.Delivery, r mail.TransferResult, now time.Time) error {
+	switch {
+	case r.Failure == "":
+		return s.settle(tx, d.ID, outcome{state: mail.DeliveryDelivered, reply: r.Text}, now)
+	case r.Permanent:
+		return s.settle(tx, d.ID, outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusOf(r)}, now)
+	}
+	next := now.Add(mail.RetryAfter(r.Failure, d.Attempts+1, s.jitter()))
+	if next.Sub(d.CreatedAt) > mail.QueueLife {
+		return s.settle(tx, d.ID, outcome{state: mail.DeliveryBounced, reply: r.Text, status: "4.4.7"}, now) // RFC 3463 3.5: expired
+	}
+	return s.postponed(tx, d.ID, r.Text, next, now)
+}
+
+// statusOf is the enhanced status of a failure, made up from the reply's first digit if the host gave none.
+func statusOf(r mail.TransferResult) string {
+	switch {
+	case r.Enhanced != "":
+		return r.Enhanced
+	case r.Permanent:
+		return "5.0.0"
+	}
+	return "4.0.0"
+}
+
+// report tells the log, and the turns, how the destination does.
+func (s *Server) report(d *mail.Delivery, r mail.TransferResult, name string, now time.Time) {
+	what := "delivered"
+	switch {
+	case r.Failure == "":
+		s.turns.well(name)
+	case r.Permanent:
+		what = "bounced"
+	default:
+		what = "postponed"
+		if r.Failure == mail.TransferConnection || r.Failure == mail.TransferDNS || asksForLess(r) {
+			s.turns.trouble(name, now)
+		}
+	}
+	s.log.Info(what, "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "host", r.Host, "tls", r.TLS, "failure", r.Failure, "code", r.Code, "reply", r.Text)
+}
+
+// asksForLess tells whether a host turns us away for now, and not one message: it closes (421), or is about who we are
+// and how much we send (4.7).
+func asksForLess(r mail.TransferResult) bool {
+	return r.Failure == mail.TransferReply && (r.Code == 421 || len(r.Enhanced) > 3 && r.Enhanced[:4] == "4.7.")
+}
+
+// jitter is a number from 0 to 1.
+func (s *Server) jitter() float64 {
+	var b [2]byte
+	if _, err := io.ReadFull(s.random, b[:]); err != nil {
+		return 0.5
+	}
+	return float64(binary.BigEndian.Uint16(b[:])) / math.MaxUint16
+}
