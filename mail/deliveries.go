@@ -41,6 +41,8 @@ const (
 	DeliveryDelivered DeliveryState = "delivered"
 	DeliveryBounced   DeliveryState = "bounced"
 	DeliveryRejected  DeliveryState = "rejected" // given up by us
+
+	DeliveryComplained DeliveryState = "complained" // delivered, and called unwanted
 )
 
 // Waits tells whether what becomes of the delivery is still open.

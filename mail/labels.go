@@ -29,7 +29,8 @@ const (
 	LabelComplained      = "complained"
 	LabelRejected        = "rejected"
 	LabelOpened          = "opened"
-	LabelDeleted         = "deleted" // IMAP's \Deleted: waits for EXPUNGE
+	LabelAutomatic       = "automatic" // a program wrote it: answers to it help nobody (RFC 3834)
+	LabelDeleted         = "deleted"   // IMAP's \Deleted: waits for EXPUNGE
 )
 
 // SystemLabel tells whether only the server may add or remove the label.

@@ -35,8 +35,9 @@ type ListEntry struct {
 	Type      ListType
 	Entry     string
 	Reason    string
-	ReadOnly  bool // made by the server, and not for callers to delete
+	ReadOnly  bool // made by the server; the organization's keys alone may delete it
 	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
 }
 
 // IsAddress tells an address from a domain.

@@ -9,7 +9,7 @@ import (
 // have a meaning of their own.
 func FolderLabel(name string) string {
 	label := strings.ToLower(name)
-	if SystemLabel(label) || slices.Contains(foldersOnly, label) || label == LabelUnread || label == LabelDeleted ||
+	if SystemLabel(label) || slices.Contains(foldersOnly, label) || label == LabelUnread || label == LabelDeleted || label == LabelAutomatic ||
 		label == LabelStarred || label == LabelReplied || label == LabelForwarded {
 		return "folder/" + label
 	}

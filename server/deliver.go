@@ -86,19 +86,24 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
-	return s.deliverTo(ctx, inboxes, p, c, received{reversePath: in.ReversePath, trace: trace, at: now}, nil)
+	return s.deliverTo(ctx, inboxes, p, c, received{reversePath: in.ReversePath, recipients: in.Recipients, trace: trace, at: now}, nil)
 }
 
 // received is what is known of a message that comes in beside its bytes.
 type received struct {
 	reversePath string
-	trace       []byte // header fields of ours, on top
+	recipients  []string // envelope
+	trace       []byte   // header fields of ours, on top
 	at          time.Time
 }
 
 // deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
 // in it too.
 func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Parsed, c *content, r received, also func(storage.SystemTx) error) error {
+	told, err := s.readReport(ctx, p, c, r)
+	if err != nil {
+		return err
+	}
 	filings := make([]*filing, len(inboxes))
 	events := make([]mail.EventType, len(inboxes))
 	for i := range inboxes {
@@ -111,15 +116,18 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 		if blocked {
 			m.Labels, mailbox, event = []string{mail.LabelBlocked, mail.LabelReceived, mail.LabelUnread}, mail.LabelSpam, mail.EventReceivedBlocked
 		}
+		if p.Auto {
+			m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
+		}
 		if filings[i], err = s.newFiling(m, p, c, r.trace, mailbox); err != nil {
 			return err
 		}
 		events[i] = event
 	}
-	err := s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		for i, f := range filings {
 			tx := sys.For(inboxes[i].Scope())
-			if err := f.file(tx); err != nil {
+			if err := s.fileReceived(tx, f, told, r.at); err != nil {
 				return err
 			}
 			event := mail.Event{Type: events[i], Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: r.at}
@@ -141,6 +149,22 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 	}
 	poke(s.index)
 	return nil
+}
+
+// fileReceived files a message; one that is a report on a message of the inbox in that one's thread, with what it tells.
+func (s *Server) fileReceived(tx storage.Tx, f *filing, told *report, now time.Time) error {
+	if told == nil {
+		return f.file(tx)
+	}
+	found, err := told.find(tx, s)
+	if err != nil {
+		return err
+	}
+	f.forced = found.message.Thread
+	if err := f.file(tx); err != nil || len(found.deliveries) == 0 {
+		return err
+	}
+	return s.note(tx, told, &found, now)
 }
 
 // distinctInboxes are the inboxes of a message's recipients; one that is named twice gets the message once.

@@ -59,8 +59,8 @@ func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, entr
 	if reason != "" && l.Type != mail.ListBlock {
 		return e, mail.Invalid("reason", "belongs to entries of block lists only")
 	}
-	if utf8.RuneCountInString(reason) > 1000 {
-		return e, mail.Invalid("reason", "has at most 1000 characters")
+	if utf8.RuneCountInString(reason) > maxReason {
+		return e, mail.Invalid("reason", "has at most %d characters", maxReason)
 	}
 	s.lists.Store(true) // before the entry can be there
 	now := s.clock.Now()
@@ -80,6 +80,9 @@ func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, entr
 	return e, coded(err, "Inbox")
 }
 
+// maxReason is how many characters the reason of an entry has at most.
+const maxReason = 1000
+
 // checkEntry is the stored form of what a caller wants on a list.
 func checkEntry(entry string) (string, error) {
 	domain := strings.ToLower(strings.TrimSpace(entry))
@@ -96,7 +99,8 @@ func checkEntry(entry string) (string, error) {
 	return domain, nil
 }
 
-// DeleteListEntry takes an entry off a list; forbidden for what the server put there itself.
+// DeleteListEntry takes an entry off a list. What the server put there itself keeps the installation's good name with other
+// hosts, which is for its operator to risk: for the organization's keys, not for those of a pod or an inbox.
 func (s *Server) DeleteListEntry(ctx context.Context, g mail.Grant, l List, entry string) error {
 	if err := g.Require(mail.ListEntryDelete); err != nil {
 		return err
@@ -106,8 +110,8 @@ func (s *Server) DeleteListEntry(ctx context.Context, g mail.Grant, l List, entr
 		if err != nil {
 			return err
 		}
-		if e.ReadOnly {
-			return cannotDelete("The server made this entry itself; it cannot be deleted.", "Write to another address of the recipient.")
+		if e.ReadOnly && g.KeyScope.Type() != mail.ScopeOrganization {
+			return cannotDelete("The server made this entry itself; only a key of the organization may delete it.", "Write to another address of the recipient, or ask the operator.")
 		}
 		return tx.DeleteListEntry(e.ID)
 	})
@@ -147,7 +151,11 @@ func (s *Server) mayReach(ctx context.Context, out *outgoing) error {
 	refusal := mail.Errorf(mail.CodeForbidden, "%s is not on the list of those whom this %s may write to.", address, v.Scope).WithReason(mail.ReasonMessageRejected).
 		WithFix("Add it with POST %s/lists/send/allow.", at)
 	if v.Entry != nil {
-		refusal = mail.Errorf(mail.CodeForbidden, "%s is blocked by the entry %s on the list of the %s.", address, v.Entry.Entry, v.Scope).WithReason(mail.ReasonMessageRejected).
+		because := ""
+		if v.Entry.Reason != "" {
+			because = " (" + v.Entry.Reason + ")"
+		}
+		refusal = mail.Errorf(mail.CodeForbidden, "%s is blocked by the entry %s on the list of the %s%s.", address, v.Entry.Entry, v.Scope, because).WithReason(mail.ReasonMessageRejected).
 			WithFix("Delete the entry with DELETE %s/lists/send/block/%s.", at, url.PathEscape(v.Entry.Entry))
 	}
 	return refusal

@@ -3,10 +3,10 @@ package server
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"podmail/mail"
+	"podmail/mail/dsn"
 	"podmail/storage"
 )
 
@@ -43,7 +43,10 @@ func (s *Server) settle(tx storage.Tx, delivery int64, o outcome, now time.Time)
 	if err != nil {
 		return err
 	}
-	return s.relabelSent(tx, d.Message, []string{label}, remove, now)
+	if err := s.relabelSent(tx, d.Message, []string{label}, remove, now); err != nil || o.state != mail.DeliveryBounced {
+		return err
+	}
+	return s.suppressBounced(tx, &d, o, now)
 }
 
 // event is what the API calls the outcome: a label of the message, and an event (contract: semantics.md, Outcomes).
@@ -57,25 +60,15 @@ func (o outcome) event(d *mail.Delivery, now time.Time) (label string, e mail.Ev
 		e.Type, e.Details = mail.EventRejected, map[string]any{"reason": o.reply, "recipients": []string{d.Recipient}}
 		return mail.LabelRejected, e
 	default:
-		kind, subKind := o.bounceType()
-		e.Type, e.Details = mail.EventBounced, map[string]any{"type": kind, "sub_type": subKind, "reply": o.reply,
+		b := o.bounce()
+		e.Type, e.Details = mail.EventBounced, map[string]any{"type": b.Type, "sub_type": b.SubType, "reply": o.reply,
 			"recipients": []map[string]string{{"address": d.Recipient, "status": o.status}}}
 		return mail.LabelBounced, e
 	}
 }
 
-// bounceType is the contract's word for a failure.
-func (o outcome) bounceType() (kind, subKind string) {
-	switch {
-	case strings.HasPrefix(o.status, "5.1."):
-		return "Permanent", "NoEmail"
-	case strings.HasPrefix(o.status, "5."):
-		return "Permanent", "General"
-	case strings.HasPrefix(o.status, "4."):
-		return "Transient", "General"
-	}
-	return "Undetermined", "General"
-}
+// bounce is the contract's word for a failure.
+func (o outcome) bounce() dsn.Bounce { return dsn.Classify(o.status, o.reply) }
 
 // notDelayedAnyMore is the label delayed, once none of a message's deliveries waits.
 func notDelayedAnyMore(tx storage.Tx, message int64) (labels []string, err error) {

@@ -97,7 +97,7 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		return err
 	}
 	sender := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
-	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, received{reversePath: d.Sender, trace: trace, at: now}, func(sys storage.SystemTx) error {
+	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, received{reversePath: d.Sender, recipients: []string{d.Recipient}, trace: trace, at: now}, func(sys storage.SystemTx) error {
 		return s.settle(sys.For(sender), d.ID, outcome{state: mail.DeliveryDelivered}, now)
 	})
 	if errors.Is(err, errSettled) {

@@ -205,7 +205,7 @@ func (s *Server) carryLoad(ctx context.Context, l *load) error {
 		return err
 	}
 	ctx = mail.WithTrace(ctx, ds[0].TraceID)
-	t := mail.Transfer{TraceID: ds[0].TraceID, ReversePath: ds[0].Sender, Destination: l.destination, Message: at.Reader(ctx, raw), Size: raw.Size, HELO: s.hostname, Relay: s.relay}
+	t := mail.Transfer{TraceID: ds[0].TraceID, ReversePath: s.reversePath(&ds[0]), Destination: l.destination, Message: at.Reader(ctx, raw), Size: raw.Size, HELO: s.hostname, Relay: s.relay}
 	if t.Keys, err = s.keysOf(ctx, scope, ds[0].Sender); err != nil {
 		return err
 	}

@@ -12,12 +12,11 @@ const (
 	stagedLife = time.Hour // after which a blob that was never linked is dead: no body takes that long
 )
 
-// Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes,
-// domains and pods, and
-// bytes that were staged and never became a message. It is a step of Run.
+// Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
+// entries of lists that have ended, and bytes that were staged and never became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
-	var inboxes, pods, staged, domains []storage.Job
-	before := s.clock.Now().Add(-stagedLife)
+	var inboxes, pods, staged, domains, entries []storage.Job
+	now := s.clock.Now()
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
 		if inboxes, err = tx.ListHiddenInboxes(10); err != nil {
 			return err
@@ -28,7 +27,10 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 		if domains, err = tx.ListDeletedDomains(10); err != nil {
 			return err
 		}
-		staged, err = tx.ListStaged(before, 10)
+		if entries, err = tx.ListExpiredEntries(now, sweepBatch); err != nil {
+			return err
+		}
+		staged, err = tx.ListStaged(now.Add(-stagedLife), 10)
 		return err
 	})
 	if err != nil {
@@ -38,6 +40,9 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 		if err := s.store.For(job.Scope).Write(ctx, func(tx storage.Tx) error { return tx.DeleteBlob(job.ID) }); err != nil {
 			return false, err
 		}
+	}
+	if err := s.forgetEntries(ctx, entries); err != nil {
+		return false, err
 	}
 	for _, job := range domains {
 		if _, err := s.emptyDomain(ctx, job); err != nil {

@@ -7,26 +7,28 @@ import (
 	"podmail/storage/sqlite"
 )
 
-const listEntryColumns = `l.id, l.pod_id, l.inbox_id, p.public_id, i.address, l.direction, l.list_type, l.entry, l.reason, l.read_only, l.created_at`
+const listEntryColumns = `l.id, l.pod_id, l.inbox_id, p.public_id, i.address, l.direction, l.list_type, l.entry, l.reason, l.read_only, l.created_at, l.expires_at`
 const listEntryFrom = ` FROM list_entries l LEFT JOIN pods p ON p.id = l.pod_id AND {scope p} LEFT JOIN inboxes i ON i.pod_id = l.pod_id AND i.id = l.inbox_id AND {scope i} `
 
 var (
 	findListEntry   = tables.Compile(`SELECT ` + listEntryColumns + listEntryFrom + `WHERE l.direction = ?1 AND l.list_type = ?2 AND l.entry = ?3 AND {exact l}`)
 	listListEntries = tables.Compile(`SELECT ` + listEntryColumns + listEntryFrom + `WHERE l.direction = ?1 AND l.list_type = ?2 AND l.entry > ?3 AND {exact l} ORDER BY l.entry LIMIT ?4`)
 	// What is needed to judge an address: entries that match, and one of each allow list.
-	listApplying = tables.Compile(`SELECT l.pod_id, l.inbox_id, l.list_type, l.entry FROM list_entries l
+	listApplying = tables.Compile(`SELECT l.pod_id, l.inbox_id, l.list_type, l.entry, l.reason, l.read_only FROM list_entries l
 		WHERE l.direction = ?1 AND l.list_type IN ('allow', 'block') AND l.entry IN (SELECT j.value FROM json_each(?2) j) AND {above l}
-		UNION ALL SELECT * FROM (SELECT a.pod_id, a.inbox_id, 'allow', '' FROM list_entries a WHERE a.pod_id IS {own_pod} AND a.inbox_id IS {own_inbox} AND a.direction = ?1 AND a.list_type = 'allow' AND {above a} LIMIT 1)
-		UNION ALL SELECT * FROM (SELECT b.pod_id, b.inbox_id, 'allow', '' FROM list_entries b WHERE b.pod_id IS {own_pod} AND b.inbox_id IS NULL AND b.direction = ?1 AND b.list_type = 'allow' AND {above b} LIMIT 1)
-		UNION ALL SELECT * FROM (SELECT c.pod_id, c.inbox_id, 'allow', '' FROM list_entries c WHERE c.pod_id IS NULL AND c.direction = ?1 AND c.list_type = 'allow' AND {above c} LIMIT 1)`)
-	insertListEntry = tables.Compile(`INSERT INTO list_entries (pod_id, inbox_id, direction, list_type, entry, reason, read_only, created_at) VALUES ({own_pod}, {own_inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
+		UNION ALL SELECT * FROM (SELECT a.pod_id, a.inbox_id, 'allow', '', NULL, 0 FROM list_entries a WHERE a.pod_id IS {own_pod} AND a.inbox_id IS {own_inbox} AND a.direction = ?1 AND a.list_type = 'allow' AND {above a} LIMIT 1)
+		UNION ALL SELECT * FROM (SELECT b.pod_id, b.inbox_id, 'allow', '', NULL, 0 FROM list_entries b WHERE b.pod_id IS {own_pod} AND b.inbox_id IS NULL AND b.direction = ?1 AND b.list_type = 'allow' AND {above b} LIMIT 1)
+		UNION ALL SELECT * FROM (SELECT c.pod_id, c.inbox_id, 'allow', '', NULL, 0 FROM list_entries c WHERE c.pod_id IS NULL AND c.direction = ?1 AND c.list_type = 'allow' AND {above c} LIMIT 1)`)
+	insertListEntry   = tables.Compile(`INSERT INTO list_entries (pod_id, inbox_id, direction, list_type, entry, reason, read_only, created_at) VALUES ({own_pod}, {own_inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
+	insertSuppression = tables.Compile(`INSERT INTO list_entries (pod_id, inbox_id, direction, list_type, entry, reason, read_only, created_at, expires_at)
+		VALUES ({pod}, NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING`)
 	deleteListEntry = tables.Compile(`DELETE FROM list_entries WHERE id = ? AND {exact list_entries}`)
 	deletePodLists  = tables.Compile(`DELETE FROM list_entries WHERE {exact list_entries}`)
 )
 
 func scanListEntry(r *sqlite.Row) (e mail.ListEntry, err error) {
 	var direction, listType string
-	err = r.Scan(&e.ID, &e.Scope.Pod, &e.Scope.Inbox, &e.PodID, &e.InboxID, &direction, &listType, &e.Entry, &e.Reason, &e.ReadOnly, &e.CreatedAt)
+	err = r.Scan(&e.ID, &e.Scope.Pod, &e.Scope.Inbox, &e.PodID, &e.InboxID, &direction, &listType, &e.Entry, &e.Reason, &e.ReadOnly, &e.CreatedAt, &e.ExpiresAt)
 	e.Direction, e.Type = mail.Direction(direction), mail.ListType(listType)
 	return e, err
 }
@@ -55,7 +57,7 @@ func (tx Tx) ListApplying(d mail.Direction, keys []string) ([]mail.ListEntry, er
 	}
 	return all(tx, listApplying, func(r *sqlite.Row) (e mail.ListEntry, err error) {
 		var listType string
-		err = r.Scan(&e.Scope.Pod, &e.Scope.Inbox, &listType, &e.Entry)
+		err = r.Scan(&e.Scope.Pod, &e.Scope.Inbox, &listType, &e.Entry, &e.Reason, &e.ReadOnly)
 		e.Direction, e.Type = d, mail.ListType(listType)
 		return e, err
 	}, string(d), string(b))
@@ -65,6 +67,12 @@ func (tx Tx) ListApplying(d mail.Direction, keys []string) ([]mail.ListEntry, er
 func (tx Tx) InsertListEntry(e mail.ListEntry) error {
 	_, err := tx.tx.Exec(insertListEntry, string(e.Direction), string(e.Type), e.Entry, sqlite.Null(e.Reason), e.ReadOnly, e.CreatedAt)
 	return translate(err)
+}
+
+// InsertSuppression adds to a list of the pod of the handle's inbox. An entry that is on it stays as it is.
+func (tx Tx) InsertSuppression(e mail.ListEntry) error {
+	_, err := tx.tx.Exec(insertSuppression, string(e.Direction), string(e.Type), e.Entry, sqlite.Null(e.Reason), e.ReadOnly, e.CreatedAt, e.ExpiresAt)
+	return err
 }
 
 // DeleteListEntry takes an entry off its list.

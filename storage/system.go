@@ -18,6 +18,7 @@ var (
 	listUnindexed      = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed         = tables.Compile(`UPDATE organization SET indexed = ?`)
 	anyListEntry       = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM list_entries l WHERE {organization} LIMIT 1)`)
+	listExpiredEntries = tables.Compile(`SELECT l.pod_id, l.inbox_id, l.id FROM list_entries l WHERE l.expires_at <= ?1 AND {organization} LIMIT ?2`)
 	forgetIdempotency  = tables.Compile(`DELETE FROM idempotency_keys WHERE id IN (SELECT k.id FROM idempotency_keys k WHERE k.created_at <= ?1 AND {organization} LIMIT ?2)`)
 	listStaged         = tables.Compile(`SELECT b.pod_id, NULL, b.id FROM blobs b WHERE b.hash IS NULL AND b.created_at < ?1 AND {organization} LIMIT ?2`)
 	listHiddenInboxes  = tables.Compile(`SELECT i.pod_id, i.id, i.id FROM inboxes i WHERE i.address IS NULL AND {organization} LIMIT ?`)
@@ -118,6 +119,11 @@ func (tx SystemTx) HasListEntries() (bool, error) {
 	var n int
 	err := tx.one(anyListEntry, nil, &n)
 	return n > 0, err
+}
+
+// ListExpiredEntries lists entries of lists that have ended by a moment.
+func (tx SystemTx) ListExpiredEntries(now time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listExpiredEntries, scanJob, now, limit)
 }
 
 // ForgetIdempotencyKeys removes some of what was sent up to a moment.

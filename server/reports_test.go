@@ -1,0 +1,291 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"podmail/mail"
+	"podmail/server"
+	"podmail/storage"
+)
+
+// failed is a notification, as Postfix writes them, on a message and those of its recipients who did not get it.
+func failed(action, status, said, messageID string, recipients ...string) string {
+	var fields strings.Builder
+	for _, to := range recipients {
+		fmt.Fprintf(&fields, "\nFinal-Recipient: rfc822; %s\nAction: %s\nStatus: %s\nDiagnostic-Code: smtp; %s\n", to, action, status, said)
+	}
+	return "From: Mail Delivery System <MAILER-DAEMON@mx.other.test>\nTo: alice@podmail.test\nSubject: Undelivered Mail Returned to Sender\nAuto-Submitted: auto-replied\n" +
+		"Message-ID: <notice." + strings.Trim(messageID, "<>") + ">\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nIt came back.\n" +
+		"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.other.test\n" + fields.String() +
+		"\n--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: " + messageID + "\nSubject: Hello\n--b--\n"
+}
+
+// complaint is a report that a message was not wanted.
+func complaint(kind, messageID, more string) string {
+	return "From: <feedback@other.test>\nTo: alice@podmail.test\nSubject: complaint\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\n\n" +
+		"--b\n\nNot wanted.\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: " + kind + "\nUser-Agent: test/1\nVersion: 1\n" + more +
+		"\n--b\nContent-Type: message/rfc822\n\nMessage-ID: " + messageID + "\nSubject: Hello\n\nHi.\n--b--\n"
+}
+
+// comes delivers mail from outside.
+func (w *sending) comes(t *testing.T, from, to, raw string) {
+	t.Helper()
+	err := w.Server.Deliver(context.Background(), server.Incoming{ReversePath: from, Recipients: []string{to}, Session: server.Session{HELO: "mx.other.test", Protocol: "ESMTP"},
+		Body: strings.NewReader(strings.ReplaceAll(raw, "\n", "\r\n"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// delivered sends a message that all hosts take.
+func (w *sending) delivered(t *testing.T, to ...string) mail.Message {
+	t.Helper()
+	m := w.send(t, w.alice, to...)
+	w.carry(t, "it is delivered", func() bool { return len(w.waiting(t)) == 0 })
+	if got := w.labels(t, m); got != "delivered sent" {
+		t.Fatal("labels:", got)
+	}
+	return m
+}
+
+// suppressed are the entries of the send block list of alice's pod.
+func (w *sending) suppressed(t *testing.T) (entries []string) {
+	t.Helper()
+	pod := w.alice
+	pod.Scope.Inbox, pod.InboxID = 0, ""
+	list, _, err := w.Server.ListListEntries(context.Background(), pod, server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}, mail.Page{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if !e.ReadOnly {
+			t.Errorf("%s is not read-only", e.Entry)
+		}
+		entries = append(entries, e.Entry+": "+e.Reason)
+	}
+	return entries
+}
+
+func TestBouncesThatComeBackLater(t *testing.T) {
+	const gone = "550 5.1.1 no such user"
+	for name, c := range map[string]struct {
+		to          []string
+		from        string
+		report      func(id string) string
+		labels      string
+		event       string // the last
+		suppression string
+	}{
+		"hard": {[]string{"bob@other.test"}, "", func(id string) string { return failed("failed", "5.1.1", gone, id, "bob@other.test") },
+			"bounced sent", "bounced Permanent/NoEmail", "bob@other.test: hard bounce: " + gone},
+		"soft": {[]string{"bob@other.test"}, "", func(id string) string {
+			return failed("failed", "5.2.2", "552 5.2.2 mailbox full", id, "bob@other.test")
+		},
+			"bounced sent", "bounced Transient/MailboxFull", ""},
+		"one of two": {[]string{"bob@other.test", "carol@other.test"}, "", func(id string) string { return failed("failed", "5.1.1", gone, id, "BOB@other.test") },
+			"bounced delivered sent", "bounced Permanent/NoEmail", ""}, // carol could have made it up
+		"forwarded": {[]string{"bob@other.test"}, "", func(id string) string { return failed("failed", "5.1.1", gone, id, "robert@far.test") },
+			"bounced sent", "bounced Permanent/NoEmail", "bob@other.test: hard bounce: " + gone},
+		"delayed":       {[]string{"bob@other.test"}, "", func(id string) string { return failed("delayed", "4.2.0", "later", id, "bob@other.test") }, "delayed delivered sent", "delivered", ""},
+		"delivered":     {[]string{"bob@other.test"}, "", func(id string) string { return failed("delivered", "2.0.0", "ok", id, "bob@other.test") }, "delivered sent", "delivered", ""},
+		"of a person":   {[]string{"bob@other.test"}, "eve@other.test", func(id string) string { return failed("failed", "5.1.1", gone, id, "bob@other.test") }, "delivered sent", "delivered", ""},
+		"of a daemon":   {[]string{"bob@other.test"}, "MAILER-DAEMON@other.test", func(id string) string { return failed("failed", "5.2.1", "off", id, "bob@other.test") }, "bounced sent", "bounced Permanent/NoEmail", "bob@other.test: hard bounce: off"},
+		"another's":     {[]string{"bob@other.test"}, "", func(string) string { return failed("failed", "5.1.1", gone, "<other@podmail.test>", "bob@other.test") }, "delivered sent", "delivered", ""},
+		"not addressed": {[]string{"bob@other.test", "carol@other.test"}, "", func(id string) string { return failed("failed", "5.1.1", gone, id, "eve@other.test") }, "delivered sent", "delivered", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSending(t, server.QueueLimits{}, nil)
+			m := w.delivered(t, c.to...)
+			for range 2 { // the second tells nothing new
+				w.comes(t, c.from, "alice@podmail.test", c.report(m.MessageID))
+			}
+			if got := w.labels(t, m); got != c.labels {
+				t.Errorf("labels: %s", got)
+			}
+			got := slices.DeleteFunc(w.events(t), func(e string) bool { return e == "received" })
+			if last := got[len(got)-1]; last != c.event || len(got) > 2+len(c.to) {
+				t.Errorf("events: %q", got)
+			}
+			if got := strings.Join(w.suppressed(t), "\n"); got != c.suppression {
+				t.Errorf("suppressed: %q", got)
+			}
+		})
+	}
+}
+
+// TestReportsAreFiledWithTheirMessage: what came back is kept, in the thread of what it is about, and marked.
+func TestReportsAreFiledWithTheirMessage(t *testing.T) {
+	ctx := context.Background()
+	w := newSending(t, server.QueueLimits{}, nil)
+	m := w.delivered(t, "bob@other.test")
+	w.comes(t, "", "alice@podmail.test", failed("failed", "5.1.1", "550 gone", m.MessageID, "bob@other.test"))
+	_, messages, _, err := w.Server.GetThread(ctx, w.alice, m.ThreadID, mail.Page{Limit: 10})
+	if err != nil || len(messages) != 2 || strings.Join(messages[1].Labels, " ") != "automatic received unread" {
+		t.Errorf("%d messages, %v: %v", len(messages), err, messages)
+	}
+}
+
+// TestForgedReportsDoNothing: nobody but the inbox that sent a message is told of it, whatever a report says.
+func TestForgedReportsDoNothing(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, nil)
+	pod := w.Pod(t, "b")
+	w.Inbox(t, pod, "eve")
+	sibling := w.alice
+	sibling.Scope.Inbox, sibling.InboxID = 0, ""
+	w.Inbox(t, sibling, "sibling")
+	m := w.delivered(t, "bob@other.test")
+	path := w.hosts.Seen()[0].ReversePath
+	tag := strings.TrimPrefix(path, "alice")
+	for _, to := range []string{"eve@podmail.test", "eve" + tag, "sibling@podmail.test", "sibling" + tag, "poison.alice@podmail.test"} {
+		w.comes(t, "", to, failed("failed", "5.1.1", "550 gone", m.MessageID, "bob@other.test"))
+		w.comes(t, "", to, complaint("abuse", m.MessageID, "Original-Rcpt-To: bob@other.test\n"))
+	}
+	for _, wrong := range []string{path[:len("alice+bounce-1-")] + "000000000000@podmail.test", "alice+bounce-zzzzzzzzzzzzzzz-0@podmail.test", "alice+bounce-@podmail.test", "alice+bounce--1-0@podmail.test"} {
+		w.comes(t, "", wrong, failed("failed", "5.1.1", "550 gone", "<unknown@x.test>", "bob@other.test"))
+	}
+	if got := w.labels(t, m); got != "delivered sent" {
+		t.Error("labels:", got)
+	}
+	if got := w.suppressed(t); len(got) != 0 {
+		t.Error("suppressed:", got)
+	}
+	err := w.Store.For(pod.Scope).Read(context.Background(), func(tx storage.Tx) error {
+		events, err := tx.ListEvents(0, 100)
+		for _, e := range events {
+			if e.Type == mail.EventBounced || e.Type == mail.EventComplained {
+				t.Errorf("%+v", e)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBouncePaths: what comes back to the path under which it left is believed without its Message-ID, but only of the
+// host that was told the path.
+func TestBouncePaths(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, nil)
+	m := w.delivered(t, "bob@other.test", "carol@other.test", "dave@far.test")
+	paths := map[string]string{}
+	for _, tr := range w.hosts.Seen() {
+		paths[tr.Destination] = tr.ReversePath
+	}
+	w.comes(t, "", paths["other.test"], failed("failed", "5.1.1", "550 gone", "<rewritten@other.test>", "dave@far.test"))
+	if got := w.suppressed(t); len(got) != 0 {
+		t.Error("another host's recipient:", got)
+	}
+	w.comes(t, "", strings.ToUpper(paths["other.test"]), failed("failed", "5.1.1", "550 gone", "<rewritten@other.test>", "carol@other.test"))
+	if got := w.suppressed(t); len(got) != 1 || got[0] != "carol@other.test: hard bounce: 550 gone" {
+		t.Error("suppressed:", got)
+	}
+	if got := w.labels(t, m); got != "bounced delivered sent" {
+		t.Error("labels:", got)
+	}
+}
+
+func TestComplaints(t *testing.T) {
+	for name, c := range map[string]struct {
+		to          []string
+		report      func(id string) string
+		labels      string
+		recipients  string
+		suppression string
+	}{
+		"told": {[]string{"bob@other.test"}, func(id string) string { return complaint("abuse", id, "Original-Rcpt-To: <bob@other.test>\n") },
+			"complained delivered sent", "abuse/General [bob@other.test]", "bob@other.test: complaint: abuse"},
+		"redacted": {[]string{"bob@other.test"}, func(id string) string { return complaint("abuse", id, "") },
+			"complained delivered sent", "abuse/General [bob@other.test]", "bob@other.test: complaint: abuse"},
+		"redacted, of two":        {[]string{"bob@other.test", "carol@far.test"}, func(id string) string { return complaint("abuse", id, "") }, "complained delivered sent", "abuse/General []", ""},
+		"one of two":              {[]string{"bob@other.test", "carol@far.test"}, func(id string) string { return complaint("fraud", id, "Original-Rcpt-To: bob@other.test\n") }, "complained delivered sent", "fraud/General [bob@other.test]", ""},
+		"not spam":                {[]string{"bob@other.test"}, func(id string) string { return complaint("not-spam", id, "") }, "delivered sent", "", ""},
+		"authentication":          {[]string{"bob@other.test"}, func(id string) string { return complaint("auth-failure", id, "") }, "delivered sent", "", ""},
+		"of a message of others'": {[]string{"bob@other.test"}, func(string) string { return complaint("abuse", "<hello@example.org>", "") }, "delivered sent", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSending(t, server.QueueLimits{}, nil)
+			m := w.delivered(t, c.to...)
+			for range 2 {
+				w.comes(t, "feedback@other.test", "alice@podmail.test", c.report(m.MessageID))
+			}
+			labels := strings.Split(c.labels, " ")
+			slices.Sort(labels)
+			if got := w.labels(t, m); got != strings.Join(labels, " ") {
+				t.Errorf("labels: %s", got)
+			}
+			var told []string
+			err := w.Store.For(w.alice.Scope).Read(context.Background(), func(tx storage.Tx) error {
+				events, err := tx.ListEvents(0, 100)
+				for _, e := range events {
+					if e.Type == mail.EventComplained {
+						told = append(told, fmt.Sprintf("%v/%v %v", e.Details["type"], e.Details["sub_type"], e.Details["recipients"]))
+					}
+				}
+				return err
+			})
+			if got := strings.Join(told, "\n"); err != nil || got != c.recipients {
+				t.Errorf("events: %q %v", got, err)
+			}
+			if got := strings.Join(w.suppressed(t), "\n"); got != c.suppression {
+				t.Errorf("suppressed: %q", got)
+			}
+		})
+	}
+}
+
+// TestSuppression: what bounced hard cannot be written to by anyone in the pod, until the entry goes; other pods can.
+func TestSuppression(t *testing.T) {
+	ctx := context.Background()
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) (results []mail.TransferResult) {
+		for _, to := range tr.Recipients {
+			results = append(results, mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
+		}
+		return results
+	})
+	pod := w.alice
+	pod.Scope.Inbox, pod.InboxID, pod.KeyScope = 0, "", mail.Scope{Pod: w.alice.Scope.Pod}
+	bob := w.Inbox(t, pod, "bob")
+	w.send(t, w.alice, "gone@other.test")
+	w.carry(t, "it bounces", func() bool { return len(w.waiting(t)) == 0 })
+	send := func(g mail.Grant) error {
+		_, err := w.Server.Send(ctx, g, server.SendRequest{To: []string{"Gone@other.test"}, Subject: "Again"})
+		return err
+	}
+	err := send(bob)
+	refused, ok := err.(*mail.Error)
+	if !ok || refused.Reason != mail.ReasonMessageRejected || !strings.Contains(refused.Message, "gone@other.test on the list of the pod (hard bounce: 550 5.1.1 no such user)") ||
+		!strings.Contains(refused.Fix, "DELETE /v0/pods/") || !strings.HasSuffix(refused.Fix, "/lists/send/block/gone@other.test.") {
+		t.Fatalf("%v", err)
+	}
+	if err := send(w.Inbox(t, w.Pod(t, "b"), "eve")); err != nil {
+		t.Error("another pod:", err)
+	}
+	list := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
+	if err := w.Server.DeleteListEntry(ctx, pod, list, "gone@other.test"); mail.CodeOf(err) != mail.CodeForbidden {
+		t.Error("a key of the pod may delete it:", err)
+	}
+	operator, err := w.Server.InPod(ctx, w.Org, pod.PodID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Server.DeleteListEntry(ctx, operator, list, "gone@other.test"); err != nil {
+		t.Error(err)
+	}
+	if err := send(bob); err != nil {
+		t.Error("after deletion:", err)
+	}
+	w.carry(t, "it bounces again", func() bool { return len(w.suppressed(t)) == 1 })
+	w.Clock.Step(91 * 24 * time.Hour)
+	if _, err := w.Server.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.suppressed(t); len(got) != 0 {
+		t.Error("after its time:", got)
+	}
+}
