@@ -16,7 +16,7 @@ type Transfer struct {
 	Size        int64
 	Keys        []SigningKey // that sign it; none: it goes as it is
 	RequireTLS  bool         // RFC 8689: rather not at all than without verified TLS
-	EnvelopeID  string       // RFC 3461 4.4
+	EnvelopeID  string       // RFC 3461 4.4, without its xtext
 	Return      string       // RFC 3461 4.3: FULL, HDRS, or empty
 	HELO        string       // our name
 	Source      netip.Addr   // to connect from; the zero Addr: any
