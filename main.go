@@ -210,8 +210,9 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 		server: srv,
 		smtp:   smtp.New(smtp.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log}),
 		imap:   imap.New(imap.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log}),
-		web:    web.New(web.Options{Server: srv, PublicURL: origin, Log: log}),
-		log:    log,
+		web: web.New(web.Options{Server: srv, PublicURL: origin, Log: log, FetchDir: string(cfg.DataDir), AllowPrivate: cfg.AllowsPrivate(),
+			Limits: web.Limits{MaxBody: int64(cfg.HTTP.MaxRequest), MaxFetched: int64(cfg.HTTP.MaxFetched)}}),
+		log: log,
 	}
 }
 

@@ -135,6 +135,11 @@ func (s *Server) schedule(g mail.Grant, out *outgoing, d *mail.Draft, at *time.T
 func (s *Server) storeDraft(ctx context.Context, out *outgoing, d *mail.Draft, before func(storage.Tx, *edit) error) error {
 	ctx = s.traced(ctx)
 	out.draft.Unsent, out.draft.Bcc = true, out.bcc
+	release, err := out.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	c, err := s.compose(ctx, out)
 	if err != nil {
 		return err

@@ -24,10 +24,11 @@ type SendRequest struct {
 	Once                 Once
 }
 
-// NewAttachment is a file to send. Content is what it holds, decoded.
+// NewAttachment is a file to send: what it holds, decoded, or where to get that.
 type NewAttachment struct {
 	Filename, ContentType, Disposition, ContentID string
 	Content                                       []byte
+	Fetch                                         func(context.Context) (*Fetched, error) // nil: Content is there
 }
 
 // maxSendRecipients is how many recipients a message sent through the API may have, to, cc and bcc together.
@@ -46,6 +47,7 @@ type outgoing struct {
 	sends       *mail.Draft   // that becomes this message
 	once        Once
 	sender      mail.Scope // of the API key that sends
+	fetches     []fetch    // files that are not here yet
 }
 
 // Send composes a message, stores it as sent and queues it to every recipient, in one transaction.
@@ -100,9 +102,12 @@ func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (
 	return out, out.address(r)
 }
 
-// attach adds files that came with a request.
+// attach adds files that came with a request. Those that are elsewhere are fetched once nothing else is in the way.
 func (o *outgoing) attach(files []NewAttachment) {
 	for _, a := range files {
+		if a.Fetch != nil {
+			o.fetches = append(o.fetches, fetch{at: len(o.draft.Attachments), from: a.Fetch})
+		}
 		o.draft.Attachments = append(o.draft.Attachments, compose.Attachment{Filename: a.Filename, ContentType: a.ContentType,
 			Disposition: a.Disposition, ContentID: a.ContentID, Open: func() (io.Reader, error) { return bytes.NewReader(a.Content), nil }})
 	}
@@ -157,7 +162,15 @@ func (s *Server) sendOut(ctx context.Context, out *outgoing) (mail.Message, erro
 	if err := out.envelope(); err != nil {
 		return mail.Message{}, err
 	}
+	if err := s.mayReach(ctx, out); err != nil {
+		return mail.Message{}, coded(err, "Inbox")
+	}
 	ctx = s.traced(ctx)
+	release, err := out.fetch(ctx)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	defer release()
 	c, err := s.compose(ctx, out)
 	if err != nil {
 		return mail.Message{}, err
@@ -180,9 +193,6 @@ func (s *Server) compose(ctx context.Context, out *outgoing) (*content, error) {
 
 // storeSent files the message in Sent with a queue row for each recipient and the event, in one transaction.
 func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail.Message, error) {
-	if err := s.mayReach(ctx, out); err != nil {
-		return mail.Message{}, coded(err, "Inbox")
-	}
 	now := s.clock.Now()
 	p, err := s.parsed(ctx, c, nil)
 	if err != nil {

@@ -56,6 +56,9 @@ func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Me
 	}
 	defer s.discard(c)
 	out := &outgoing{inbox: inbox, reversePath: in.ReversePath, recipients: in.Recipients, labels: []string{mail.LabelSent}, bcc: p.Envelope.Bcc}
+	if err := s.mayReach(ctx, out); err != nil {
+		return mail.Message{}, coded(err, "Inbox")
+	}
 	return s.storeSent(ctx, out, c)
 }
 

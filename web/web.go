@@ -21,16 +21,20 @@ import (
 
 // Options is everything a Server needs. Limits that are zero have the defaults named beside them.
 type Options struct {
-	Server    *server.Server
-	Log       *slog.Logger
-	PublicURL string // as the Server was given it
-	Limits    Limits
+	Server       *server.Server
+	Log          *slog.Logger
+	PublicURL    string // as the Server was given it
+	FetchDir     string // where files lie for a moment that requests name by URL; empty: the system's
+	AllowPrivate bool   // whether URLs that users give may lead to private addresses
+	Limits       Limits
 }
 
 // Limits bounds what one peer can take.
 type Limits struct {
 	MaxBody       int64         // of a request: 6 MB (contract: semantics.md, send)
+	MaxFetched    int64         // of the files together that a request names by URL: 30 MB (contract: semantics.md, send)
 	MaxHeader     int           // bytes of a request's header: 64 KiB
+	FetchTime     time.Duration // to fetch them all: 45 s
 	HeaderTimeout time.Duration // for a request's header to arrive: 10 s
 	IdleTimeout   time.Duration // between two requests of a connection: 2 min
 	BodyTimeout   time.Duration // for a whole request to arrive, however steadily: 10 min
@@ -40,7 +44,9 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		MaxBody:       cmp.Or(l.MaxBody, 6_000_000),
+		MaxFetched:    cmp.Or(l.MaxFetched, 30_000_000),
 		MaxHeader:     cmp.Or(l.MaxHeader, 64<<10),
+		FetchTime:     cmp.Or(l.FetchTime, 45*time.Second),
 		HeaderTimeout: cmp.Or(l.HeaderTimeout, 10*time.Second),
 		IdleTimeout:   cmp.Or(l.IdleTimeout, 2*time.Minute),
 		BodyTimeout:   cmp.Or(l.BodyTimeout, 10*time.Minute),
@@ -56,7 +62,8 @@ type Server struct {
 // New returns a Server; give it listeners with Serve.
 func New(o Options) *Server {
 	limits := o.Limits.withDefaults()
-	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody})
+	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody,
+		MaxFetched: limits.MaxFetched, FetchTime: limits.FetchTime, FetchDir: o.FetchDir, AllowPrivate: o.AllowPrivate})
 	d := &door{next: api.SplitPaths(newRouter(o.PublicURL, answers)), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
 	return &Server{http: &http.Server{
 		Handler:           d,

@@ -23,6 +23,7 @@ type Config struct {
 	HTTP          HTTP
 	TLS           TLS
 	DNS           DNS
+	Webhooks      Webhooks
 
 	sources map[string]string // key to where its value came from; absent: the default
 }
@@ -43,8 +44,15 @@ type IMAP struct {
 
 // HTTP is where programs call.
 type HTTP struct {
-	Listen    Listener // http.listen
-	PublicURL Origin   // http.public_url
+	Listen     Listener // http.listen
+	PublicURL  Origin   // http.public_url
+	MaxRequest Size     // http.max_request
+	MaxFetched Size     // http.max_fetched
+}
+
+// Webhooks is what users may make the server call.
+type Webhooks struct {
+	AllowPrivate Switch // webhooks.allow_private
 }
 
 // TLS is the certificate for SMTP and IMAP.
@@ -67,7 +75,7 @@ func Default() Config {
 		DefaultDomain: "podmail.localhost",
 		SMTP:          SMTP{Listen: "127.0.0.1:2525", Submission: "127.0.0.1:2587", MaxMessageSize: 50 << 20},
 		IMAP:          IMAP{Listen: "127.0.0.1:2143"},
-		HTTP:          HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000},
 		sources:       map[string]string{},
 	}
 }
@@ -104,10 +112,13 @@ func (c *Config) settings() []setting {
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},
 		{"http.public_url", &c.HTTP.PublicURL},
+		{"http.max_request", &c.HTTP.MaxRequest},
+		{"http.max_fetched", &c.HTTP.MaxFetched},
 		{"tls.cert", &c.TLS.Cert},
 		{"tls.key", &c.TLS.Key},
 		{"dns.resolver", &c.DNS.Resolver},
 		{"dns.trusted", &c.DNS.Trusted},
+		{"webhooks.allow_private", &c.Webhooks.AllowPrivate},
 	}
 }
 
@@ -235,4 +246,14 @@ func (c *Config) PublicOrigin(listening net.Addr) string {
 		host = string(c.Hostname)
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// AllowsPrivate tells whether URLs that users give may lead to private addresses. Where nothing is set they may if the
+// users are on this machine themselves, since only there the API listens.
+func (c *Config) AllowsPrivate() bool {
+	if c.sources["webhooks.allow_private"] != "" {
+		return bool(c.Webhooks.AllowPrivate)
+	}
+	host, _, err := net.SplitHostPort(string(c.HTTP.Listen))
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }

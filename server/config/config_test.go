@@ -49,13 +49,13 @@ max_message_size = "1MiB"
 }
 
 func TestFilesAreTakenStrictly(t *testing.T) {
-	const top = "there are data_dir, default_domain, hostname, and the tables [smtp], [imap], [http], [tls], [dns]"
+	const top = "there are data_dir, default_domain, hostname, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
 		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, submission, submission_tls"},
 		{"unknown inline key", "smtp = { listen = \":25\", tls = true }", "f.toml:1: there is no setting smtp.tls; [smtp] has "},
 		{"unknown table", "[delivery]\nrelay = \"\"", "f.toml:2: there is no setting delivery.relay; " + top},
-		{"unknown empty table", "\n[webhooks]", "f.toml:2: there is no setting webhooks; " + top},
+		{"unknown empty table", "\n[hooks]", "f.toml:2: there is no setting hooks; " + top},
 		{"unknown empty table in a table", "\n[smtp.limits]", "f.toml:2: there is no setting smtp.limits; [smtp] has "},
 		{"table for a value", "[hostname]\nx = 1", "f.toml:2: there is no setting hostname.x; " + top},
 		{"value for a table", "smtp = \":25\"", "f.toml:1: there is no setting smtp; [smtp] has "},
@@ -188,5 +188,21 @@ func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAllowsPrivate(t *testing.T) {
+	for _, c := range []struct {
+		environ string
+		want    bool
+	}{
+		{"", true}, {"PODMAIL_HTTP_LISTEN=[::1]:80", true}, {"PODMAIL_HTTP_LISTEN=localhost:80", true},
+		{"PODMAIL_HTTP_LISTEN=:80", false}, {"PODMAIL_HTTP_LISTEN=10.0.0.1:80", false}, {"PODMAIL_HTTP_LISTEN=mail.example.com:80", false},
+		{"PODMAIL_HTTP_LISTEN=:80 PODMAIL_WEBHOOKS_ALLOW_PRIVATE=true", true}, {"PODMAIL_WEBHOOKS_ALLOW_PRIVATE=false", false},
+	} {
+		cfg, err := Load(Sources{Environ: strings.Fields(c.environ)})
+		if err != nil || cfg.AllowsPrivate() != c.want {
+			t.Errorf("%q: %v, %v", c.environ, cfg.AllowsPrivate(), err)
+		}
 	}
 }

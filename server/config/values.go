@@ -167,7 +167,7 @@ func (s *Size) String() string {
 	for _, unit := range []struct {
 		name  string
 		bytes Size
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"MB", 1e6}, {"kB", 1e3}} {
 		if *s%unit.bytes == 0 {
 			return strconv.FormatInt(int64(*s/unit.bytes), 10) + unit.name
 		}

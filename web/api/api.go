@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,10 +14,14 @@ import (
 
 // Options is everything an API needs.
 type Options struct {
-	Server    *server.Server
-	Log       *slog.Logger
-	PublicURL string // of the HTTP listener, without trailing slash: docs links begin with it
-	MaxBody   int64  // bytes of a request's body
+	Server       *server.Server
+	Log          *slog.Logger
+	PublicURL    string        // of the HTTP listener, without trailing slash: docs links begin with it
+	MaxBody      int64         // bytes of a request's body
+	MaxFetched   int64         // bytes of the files that a request names by URL, together
+	FetchTime    time.Duration // to fetch them all
+	FetchDir     string        // where they lie for a moment
+	AllowPrivate bool          // whether URLs may lead to private addresses
 }
 
 // API answers requests. It is safe for concurrent use.
@@ -24,13 +29,14 @@ type API struct {
 	server  *server.Server
 	log     *slog.Logger
 	maxBody int64
+	fetcher *fetcher
 	errors  errorTable
 	docs    string // URL of the page that explains the error codes
 }
 
 // New returns an API; Mount it on a router.
 func New(o Options) *API {
-	return &API{server: o.Server, log: o.Log, maxBody: o.MaxBody, errors: newErrorTable(), docs: o.PublicURL + errorsPath}
+	return &API{server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), docs: o.PublicURL + errorsPath}
 }
 
 // handler answers one request of an authenticated caller, whose grant is narrowed to what the path names already.

@@ -33,7 +33,13 @@ type door struct {
 	names  atomic.Int64 // given out
 }
 
+// openDoor opens one to whose server URLs on this machine are as good as any.
 func openDoor(t testing.TB, limits web.Limits) *door {
+	t.Helper()
+	return open(t, web.Options{Limits: limits, AllowPrivate: true})
+}
+
+func open(t testing.TB, o web.Options) *door {
 	t.Helper()
 	d := &door{World: servertest.New(t), log: &syncBuffer{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,7 +48,8 @@ func openDoor(t testing.TB, limits web.Limits) *door {
 	}
 	d.origin = "http://" + l.Addr().String()
 	log := slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s := web.New(web.Options{Server: d.Server, Log: log, PublicURL: "http://docs.test", Limits: limits})
+	o.Server, o.Log, o.PublicURL = d.Server, log, "http://docs.test"
+	s := web.New(o)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {

@@ -143,7 +143,7 @@ func (a *API) updateDraft(c echo.Context, g mail.Grant) error {
 		at := body.moment("send_at")
 		u.SendAt = &at
 	}
-	if u.AddAttachments, err = body.newAttachments("add_attachments"); err != nil {
+	if u.AddAttachments, err = a.newAttachments(body, "add_attachments"); err != nil {
 		return err
 	}
 	return answerDraft(c)(a.server.UpdateDraft(c.Request().Context(), g, id, u))

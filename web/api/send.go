@@ -85,7 +85,7 @@ func (a *API) readSend(c echo.Context, g mail.Grant) (*object, server.SendReques
 		Headers: body.textMap("headers"), Labels: body.texts("labels"), Once: body.once(c, g),
 	}
 	track := body.flag("track_opens")
-	if r.Attachments, err = body.newAttachments("attachments"); err != nil {
+	if r.Attachments, err = a.newAttachments(body, "attachments"); err != nil {
 		return nil, r, err
 	}
 	if track {
@@ -93,24 +93,6 @@ func (a *API) readSend(c echo.Context, g mail.Grant) (*object, server.SendReques
 			WithReason(mail.ReasonUnprocessable).WithFix("Leave track_opens out.")
 	}
 	return body, r, nil
-}
-
-// newAttachments reads a field of SendAttachments, after which the body's fields must all have been read.
-func (o *object) newAttachments(name string) (all []server.NewAttachment, err error) {
-	files := o.objects(name)
-	for _, f := range files {
-		all = append(all, f.newAttachment())
-	}
-	if err := o.err(); err != nil {
-		return nil, err
-	}
-	for i, f := range files {
-		if f.has("url") && !f.isNull("url") {
-			return nil, mail.Errorf(mail.CodeForbidden, "%s.%d: attachments by url cannot be fetched by this server.", name, i).
-				WithReason(mail.ReasonMessageRejected).WithFix("Send the file itself, base64 encoded, as content.")
-		}
-	}
-	return all, nil
 }
 
 // newAttachment reads the contract's SendAttachment: either content or url.

@@ -48,6 +48,7 @@ func NewClient(allowPrivate bool, redirects int) *http.Client {
 			ForceAttemptHTTP2:      true,
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			r.Header.Del("Referer") // a signed URL is as good as a key
 			switch {
 			case redirects == 0:
 				return http.ErrUseLastResponse
