@@ -181,7 +181,7 @@ func listen(cfg *config.Config, certificate *tls.Config) (map[string]net.Listene
 			closeAll(sockets)
 			return nil, fmt.Errorf("%s: %w; set it to an address that is free", cfg.Name(key), err)
 		}
-		if key == "smtp.submission_tls" || key == "imap.listen_tls" {
+		if key == "imap.listen_tls" { // SMTP puts TLS over what a proxy says first
 			socket = tls.NewListener(socket, certificate)
 		}
 		sockets[key] = socket
@@ -208,7 +208,7 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 	hostname := string(cfg.Hostname)
 	return &doors{
 		server: srv,
-		smtp:   smtp.New(smtp.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log}),
+		smtp:   smtp.New(smtp.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log, Clock: wallClock{}}),
 		imap:   imap.New(imap.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log}),
 		web: web.New(web.Options{Server: srv, PublicURL: origin, Log: log, FetchDir: string(cfg.DataDir), AllowPrivate: cfg.AllowsPrivate(),
 			Limits: web.Limits{MaxBody: int64(cfg.HTTP.MaxRequest), MaxFetched: int64(cfg.HTTP.MaxFetched)}}),
@@ -226,7 +226,7 @@ func (d *doors) run(ctx context.Context, release func(), sockets map[string]net.
 
 	serving, ctx := errgroup.WithContext(ctx)
 	serveOn := map[string]func(net.Listener) error{
-		"smtp.listen": d.smtp.ServeMX, "smtp.submission": d.smtp.ServeSubmission, "smtp.submission_tls": d.smtp.ServeSubmission,
+		"smtp.listen": d.smtp.ServeMX, "smtp.submission": d.smtp.ServeSubmission, "smtp.submission_tls": d.smtp.ServeSubmissionTLS,
 		"imap.listen": d.imap.Serve, "imap.listen_tls": d.imap.Serve, "http.listen": d.web.Serve,
 	}
 	for key, socket := range sockets {

@@ -30,4 +30,5 @@ type APIKey struct {
 	ExpiresAt   time.Time // zero: never
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Provable    bool // a bearer key's secret can be proved without being said (SCRAM)
 }

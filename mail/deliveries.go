@@ -20,6 +20,21 @@ type Delivery struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	TraceID       string
+	Handling
+	Reporting
+}
+
+// Handling is what a sender asks for a message's way, whoever its recipients are.
+type Handling struct {
+	EnvelopeID string // ENVID (RFC 3461 4.4), decoded
+	Return     string // RET (RFC 3461 4.3): FULL, HDRS, or empty
+	RequireTLS bool   // to be handed on under TLS to hosts that do so too (RFC 8689), or bounced
+}
+
+// Reporting is what a sender asks to be told of one recipient.
+type Reporting struct {
+	Notify            string // NOTIFY (RFC 3461 4.1): NEVER, or of SUCCESS, FAILURE, DELAY, with commas; empty: the usual
+	OriginalRecipient string // ORCPT (RFC 3461 4.2): type;address, decoded
 }
 
 // Courier says who carries a delivery.

@@ -35,4 +35,13 @@ type Draft struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	Message    Message
+	Submitted  *Submitted // nil: an ordinary draft
+}
+
+// Submitted is the envelope of a message that a mail program handed in to be sent later (RFC 4865).
+type Submitted struct {
+	ReversePath string               `json:"reverse_path"`
+	Recipients  []string             `json:"recipients"`
+	Reporting   map[string]Reporting `json:"reporting,omitempty"` // by recipient
+	Handling    Handling             `json:"handling"`
 }

@@ -67,13 +67,17 @@ func (s *Server) CreateAPIKey(ctx context.Context, g mail.Grant, n NewAPIKey) (k
 	if key, secret, err = s.newKey(g, n); err != nil {
 		return key, "", err
 	}
+	kept, err := s.secretOf(secret)
+	if err != nil {
+		return key, "", err
+	}
 	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
 		if g.Scope.Inbox != 0 {
 			if err := tx.CheckOwnInbox(); err != nil {
 				return err
 			}
 		}
-		return tx.InsertAPIKey(key, hashOf(secret))
+		return tx.InsertAPIKey(key, kept)
 	})
 	return key, secret, coded(err, "Inbox")
 }

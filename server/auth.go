@@ -31,7 +31,7 @@ func (s *Server) Authenticate(ctx context.Context, secret string) (mail.Grant, e
 	if err != nil {
 		return mail.Grant{}, coded(err, "API key")
 	}
-	s.used.note(key.ID, now)
+	s.used.note(key.ID, now, s.verifierFor(key, secret))
 	return mail.Grant{Scope: key.Scope, KeyScope: key.Scope, PodID: key.PodID, InboxID: key.InboxID, APIKeyID: key.APIKeyID, Permissions: key.Permissions}, nil
 }
 
@@ -39,8 +39,7 @@ func (s *Server) Authenticate(ctx context.Context, secret string) (mail.Grant, e
 // has the permission need, without which the client could do nothing. The grant is narrowed to the inbox.
 // CodeUnauthenticated whatever is wrong, so that addresses cannot be probed; CodeForbidden for want of the permission.
 func (s *Server) Login(ctx context.Context, user, password string, need mail.Permission) (mail.Grant, mail.Inbox, error) {
-	refused := mail.Errorf(mail.CodeUnauthenticated, "Authentication failed.").
-		WithFix("Log in with the inbox's address and an API key whose scope covers the inbox.")
+	refused := errLogin()
 	g, err := s.Authenticate(ctx, password)
 	if err != nil {
 		if mail.CodeOf(err) == mail.CodeUnauthenticated {
@@ -60,6 +59,11 @@ func (s *Server) Login(ctx context.Context, user, password string, need mail.Per
 		return mail.Grant{}, mail.Inbox{}, coded(err, "inbox")
 	}
 	return narrowed(g, inbox), inbox, g.Require(need)
+}
+
+func errLogin() *mail.Error {
+	return mail.Errorf(mail.CodeUnauthenticated, "Authentication failed.").
+		WithFix("Log in with the inbox's address and an API key whose scope covers the inbox.")
 }
 
 func narrowed(g mail.Grant, i mail.Inbox) mail.Grant {

@@ -74,6 +74,10 @@ func (s *Server) firstKey(ctx context.Context) (secret string, err error) {
 	if err != nil {
 		return "", err
 	}
+	kept, err := s.secretOf(secret)
+	if err != nil {
+		return "", err
+	}
 	err = s.store.System().Write(ctx, func(tx storage.SystemTx) error {
 		row, err := tx.FindOrganization()
 		if err != nil || row.Keyed {
@@ -83,7 +87,7 @@ func (s *Server) firstKey(ctx context.Context) (secret string, err error) {
 		if err := tx.SetKeyed(); err != nil {
 			return err
 		}
-		return tx.InsertAPIKey(key, hashOf(secret))
+		return tx.InsertAPIKey(key, kept)
 	})
 	return secret, coded(err, "organization")
 }

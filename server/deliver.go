@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"podmail/mail"
 	"podmail/mail/compose"
 	"podmail/storage"
@@ -28,30 +30,42 @@ type Incoming struct {
 	Recipients  []string
 	Inboxes     []mail.Inbox // of the first recipients, as Recipient found them; the others are looked up
 	Body        io.Reader
+
+	mail.Handling
+	Reporting []mail.Reporting // of the recipients, in their order; may be shorter
+	ReleaseAt time.Time        // of a submission that is to be held (RFC 4865); zero: at once
 }
 
 // maxReceived is how many Received fields a message may have before it counts as looping (RFC 5321 6.3).
 const maxReceived = 100
 
-// Recipient finds the inbox that an envelope recipient names (case-insensitive, plus-addresses included).
-// CodeNotFound if there is none, CodeForbidden if its domain is none of ours: nothing is relayed.
+// Recipient finds the inbox that an envelope recipient names (case-insensitive, plus-addresses included); the operator's
+// for postmaster and abuse. CodeNotFound if there is none, CodeForbidden if its domain is none of ours: nothing is
+// relayed.
 func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbox, err error) {
+	wanted := inboxAddress(address)
+	operators := s.isOperators(wanted)
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
-		if inbox, err = tx.FindInbox(inboxAddress(address)); !errors.Is(err, storage.ErrNotFound) {
+		if inbox, err = tx.FindInbox(wanted); !errors.Is(err, storage.ErrNotFound) || operators {
 			return err
 		}
-		_, domain, _ := mail.SplitAddress(inboxAddress(address))
+		local, domain, _ := mail.SplitAddress(wanted)
 		if _, ours, failed := servingDomain(tx.Tx, domain); failed != nil {
 			return failed
 		} else if !ours {
 			return mail.Errorf(mail.CodeForbidden, "This server takes no mail for %s.", domain)
 		}
+		operators = isRole(local)
 		return err
 	})
+	if errors.Is(err, storage.ErrNotFound) && operators {
+		return s.operatorsInbox(ctx)
+	}
 	return inbox, coded(err, "Mailbox")
 }
 
-// inboxAddress is the inbox that an address means: sub-addresses (user+detail, RFC 5233) belong to the user.
+// inboxAddress is the inbox that an address means: sub-addresses (user+detail, RFC 5233) belong to the user, and a domain
+// in another script is its ASCII form (RFC 5891).
 func inboxAddress(address string) string {
 	address = mail.CanonicalAddress(address)
 	local, domain, ok := mail.SplitAddress(address)
@@ -60,6 +74,9 @@ func inboxAddress(address string) string {
 	}
 	if i := strings.IndexByte(local, '+'); i > 0 {
 		local = local[:i]
+	}
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+		domain = ascii
 	}
 	return local + "@" + domain
 }

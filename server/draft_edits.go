@@ -195,7 +195,7 @@ func (o *outgoing) joinOriginal(tx storage.Tx, f *filing) error {
 // replaceDraft makes m the message of a draft.
 func replaceDraft(tx storage.Tx, e *edit, d *mail.Draft, m *mail.Message) error {
 	old := d.Message
-	d.Message, d.UpdatedAt = *m, e.now
+	d.Message, d.Submitted, d.UpdatedAt = *m, nil, e.now
 	if d.ID == 0 {
 		d.CreatedAt = e.now
 		return tx.InsertDraft(d)

@@ -72,6 +72,9 @@ func (s *Server) sendDraft(ctx context.Context, g mail.Grant, d mail.Draft, send
 		return mail.Message{}, err
 	}
 	defer release()
+	if d.Submitted != nil {
+		return s.sendSubmitted(ctx, g, &d, send)
+	}
 	out, err := s.openDraft(ctx, g, &d)
 	if err != nil {
 		return mail.Message{}, err

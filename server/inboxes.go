@@ -73,6 +73,10 @@ func insertInbox(sys storage.SystemTx, g mail.Grant, i mail.Inbox, domain string
 	if i.Domain, err = domainForInbox(tx, domain); err != nil {
 		return i, err
 	}
+	if local, _, _ := mail.SplitAddress(i.Address); i.Domain == 0 && isRole(local) && g.KeyScope.Type() != mail.ScopeOrganization {
+		return i, mail.Errorf(mail.CodeForbidden, "The address %s is the operator's.", i.Address).WithReason(mail.ReasonResourceTaken).
+			WithFix("Choose another username, or use a domain of your own.")
+	}
 	if i.UIDValidity, err = sys.NextUIDValidity(i.CreatedAt); err != nil {
 		return i, err
 	}

@@ -70,7 +70,7 @@ func insertPublicKey(tx storage.Tx, g mail.Grant, k mail.APIKey) (mail.APIKey, e
 		}
 		k.ExpiresAt = registrar.ExpiresAt
 	}
-	err := tx.InsertAPIKey(k, nil)
+	err := tx.InsertAPIKey(k, storage.Secret{})
 	if !errors.Is(err, storage.ErrTaken) {
 		return k, err
 	}

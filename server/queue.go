@@ -9,16 +9,27 @@ import (
 	"podmail/storage"
 )
 
-// enqueue queues the message to each recipient.
+// enqueue queues the message to each recipient. An inbox of ours that is named under several names gets it once.
 func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *mail.Message, now time.Time) error {
+	local := map[string]bool{}
 	for _, r := range out.recipients {
-		_, destination, _ := mail.SplitAddress(mail.CanonicalAddress(r))
-		courier, err := courierFor(sys, r, destination)
+		_, destination, _ := mail.SplitAddress(inboxAddress(r))
+		courier, err := s.courierFor(sys, r, destination)
 		if err != nil {
 			return err
 		}
+		if courier == mail.CourierLocal {
+			inbox, err := s.namedInbox(sys, r)
+			if err != nil {
+				return err
+			}
+			if local[inbox] {
+				continue
+			}
+			local[inbox] = true
+		}
 		waiting := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Destination: destination, Courier: courier, State: mail.DeliveryQueued,
-			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now}
+			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now, Handling: out.handling, Reporting: out.reporting[r]}
 		if err := tx.InsertDelivery(waiting); err != nil {
 			return err
 		}
@@ -28,7 +39,10 @@ func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *
 
 // courierFor says who carries mail to a recipient: the local courier where the domain is ours, whichever pod's
 // (isolation is of data, not of the network), else SMTP.
-func courierFor(sys storage.SystemTx, recipient, destination string) (mail.Courier, error) {
+func (s *Server) courierFor(sys storage.SystemTx, recipient, destination string) (mail.Courier, error) {
+	if s.isOperators(inboxAddress(recipient)) {
+		return mail.CourierLocal, nil
+	}
 	d, ours, err := servingDomain(sys.Tx, destination)
 	if err != nil {
 		return "", err

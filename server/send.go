@@ -48,6 +48,8 @@ type outgoing struct {
 	once        Once
 	sender      mail.Scope // of the API key that sends
 	fetches     []fetch    // files that are not here yet
+	handling    mail.Handling
+	reporting   map[string]mail.Reporting // by recipient
 }
 
 // Send composes a message, stores it as sent and queues it to every recipient, in one transaction.

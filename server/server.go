@@ -39,6 +39,7 @@ type Options struct {
 	DefaultDomain  string // of inboxes created without one; belongs to all pods
 	PublicURL      string // of the HTTP listener, without trailing slash
 	MaxMessageSize int64  // bytes
+	Postmaster     string // address of the inbox that gets mail to postmaster@ and abuse@; empty: postmaster@DefaultDomain
 }
 
 // Server carries out verbs. It is safe for concurrent use.
@@ -57,6 +58,7 @@ type Server struct {
 	defaultDomain  string
 	publicURL      string
 	maxMessageSize int64
+	postmaster     string
 
 	organization storage.OrganizationRow
 	eventIDs     eventIDs
@@ -76,7 +78,7 @@ type Server struct {
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, turns: newTurns(o.Queue), log: o.Log, hostname: o.Hostname,
-		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize,
+		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, postmaster: mail.CanonicalAddress(o.Postmaster),
 		queue: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }
@@ -143,19 +145,28 @@ func (s *Server) newID() (string, error) {
 // usedKeys gathers which keys were used, so that used_at costs no write of its own.
 type usedKeys struct {
 	mu sync.Mutex
-	at map[int64]time.Time
+	at map[int64]usedKey
 }
 
-func (u *usedKeys) note(id int64, at time.Time) {
+type usedKey struct {
+	at    time.Time
+	scram []byte // that the key lacked
+}
+
+func (u *usedKeys) note(id int64, at time.Time, scram func() []byte) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.at == nil {
-		u.at = map[int64]time.Time{}
+		u.at = map[int64]usedKey{}
 	}
-	u.at[id] = at
+	key, seen := u.at[id]
+	if key.at = at; !seen && scram != nil {
+		key.scram = scram()
+	}
+	u.at[id] = key
 }
 
-func (u *usedKeys) take() map[int64]time.Time {
+func (u *usedKeys) take() map[int64]usedKey {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	at := u.at
@@ -170,8 +181,8 @@ func (s *Server) NoteUsedKeys(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return false, s.store.System().Write(ctx, func(tx storage.SystemTx) error {
-		for id, at := range used {
-			if err := tx.TouchAPIKey(id, at); err != nil {
+		for id, key := range used {
+			if err := tx.TouchAPIKey(id, key.at, key.scram); err != nil {
 				return err
 			}
 		}

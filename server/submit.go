@@ -23,7 +23,8 @@ func (s *Server) MaySend(ctx context.Context, g mail.Grant, reversePath string) 
 	return nil
 }
 
-// Submit stores a message that a mail client handed in as sent, with a queue row for each recipient. The From field
+// Submit stores a message that a mail client handed in as sent, with a queue row for each recipient; or, if it is to be
+// held, as a draft that is sent then. The From field
 // must be the inbox: CodeForbidden otherwise. Missing Date and Message-ID are added, Bcc is taken out (RFC 6409 8,
 // RFC 5322 3.6.3).
 func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Message, error) {
@@ -55,11 +56,30 @@ func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Me
 		return mail.Message{}, err
 	}
 	defer s.discard(c)
-	out := &outgoing{inbox: inbox, reversePath: in.ReversePath, recipients: in.Recipients, labels: []string{mail.LabelSent}, bcc: p.Envelope.Bcc}
+	out := &outgoing{inbox: inbox, reversePath: in.ReversePath, labels: []string{mail.LabelSent}, bcc: p.Envelope.Bcc, handling: in.Handling}
+	out.envelopeOf(in)
 	if err := s.mayReach(ctx, out); err != nil {
 		return mail.Message{}, coded(err, "Inbox")
 	}
+	if in.ReleaseAt.After(s.clock.Now()) {
+		return s.hold(ctx, out, c, in.ReleaseAt)
+	}
 	return s.storeSent(ctx, out, c)
+}
+
+// envelopeOf takes a submission's envelope. A recipient who is named twice is told of as he was first.
+func (o *outgoing) envelopeOf(in Incoming) {
+	o.reporting = map[string]mail.Reporting{}
+	seen := map[string]bool{}
+	for i, r := range in.Recipients {
+		if address := mail.CanonicalAddress(r); !seen[address] {
+			seen[address] = true
+			o.recipients = append(o.recipients, r)
+			if i < len(in.Reporting) {
+				o.reporting[r] = in.Reporting[i]
+			}
+		}
+	}
 }
 
 // checkFrom refuses a message that claims to be of somebody else.

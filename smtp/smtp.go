@@ -21,8 +21,11 @@ func New(o Options) *Server { return &Server{receive.New(o)} }
 // ServeMX takes mail from other servers on l until Shutdown.
 func (s *Server) ServeMX(l net.Listener) error { return s.Serve(l, receive.MX) }
 
-// ServeSubmission takes mail from mail clients on l until Shutdown. For implicit TLS l is a TLS listener.
+// ServeSubmission takes mail from mail clients on l until Shutdown.
 func (s *Server) ServeSubmission(l net.Listener) error { return s.Serve(l, receive.Submission) }
+
+// ServeSubmissionTLS is ServeSubmission with TLS from the first byte.
+func (s *Server) ServeSubmissionTLS(l net.Listener) error { return s.Serve(l, receive.SubmissionTLS) }
 
 // Shutdown tells open sessions that the service closes, lets bodies on their way finish within ctx, and waits until
 // every connection is gone.

@@ -7,7 +7,8 @@ import (
 	"podmail/storage/sqlite"
 )
 
-const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.message_id, d.gone_message_id), d.sender, d.recipient, d.destination, d.courier, d.state, d.attempts, d.next_attempt_at, d.last_reply, d.notified, d.trace_id, d.created_at, d.updated_at`
+const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.message_id, d.gone_message_id), d.sender, d.recipient, d.destination, d.courier, d.state, d.attempts, d.next_attempt_at, d.last_reply, d.notified, d.trace_id, d.created_at, d.updated_at,
+	d.envelope_id, d.return, d.require_tls, d.notify, d.original_recipient`
 const deliveryFrom = ` FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
 
 var (
@@ -15,8 +16,8 @@ var (
 	findCarried    = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), m.trace, coalesce(m.size, b.size) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
 	listWaiting    = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state IN ('queued', 'held') AND {after} {order} LIMIT ?3`, "d.id", "d.id")
 	listDeliveries = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.message_id = ? ORDER BY d.id`)
-	insertDelivery = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at)
-		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)`)
+	insertDelivery = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
+		envelope_id, return, require_tls, notify, original_recipient) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14)`)
 	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
 	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
 	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3 WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
@@ -29,7 +30,8 @@ var (
 func scanDelivery(r *sqlite.Row) (d mail.Delivery, err error) {
 	var courier, state string
 	err = r.Scan(&d.ID, &d.Pod, &d.Inbox, &d.Message, &d.MessageID, &d.Sender, &d.Recipient, &d.Destination,
-		&courier, &state, &d.Attempts, &d.NextAttemptAt, &d.LastReply, &d.Notified, &d.TraceID, &d.CreatedAt, &d.UpdatedAt)
+		&courier, &state, &d.Attempts, &d.NextAttemptAt, &d.LastReply, &d.Notified, &d.TraceID, &d.CreatedAt, &d.UpdatedAt,
+		&d.EnvelopeID, &d.Return, &d.RequireTLS, &d.Notify, &d.OriginalRecipient)
 	d.Courier, d.State = mail.Courier(courier), mail.DeliveryState(state)
 	return d, err
 }
@@ -63,7 +65,8 @@ func (tx Tx) ListDeliveries(message int64) ([]mail.Delivery, error) {
 
 // InsertDelivery queues d for the handle's inbox.
 func (tx Tx) InsertDelivery(d mail.Delivery) error {
-	_, err := tx.tx.Exec(insertDelivery, d.Message, d.Sender, d.Recipient, d.Destination, string(d.Courier), string(d.State), d.NextAttemptAt, d.TraceID, d.CreatedAt)
+	_, err := tx.tx.Exec(insertDelivery, d.Message, d.Sender, d.Recipient, d.Destination, string(d.Courier), string(d.State), d.NextAttemptAt, d.TraceID, d.CreatedAt,
+		sqlite.Null(d.EnvelopeID), sqlite.Null(d.Return), d.RequireTLS, sqlite.Null(d.Notify), sqlite.Null(d.OriginalRecipient))
 	return translate(err)
 }
 

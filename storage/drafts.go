@@ -1,11 +1,13 @@
 package storage
 
 import (
+	"fmt"
+
 	"podmail/mail"
 	"podmail/storage/sqlite"
 )
 
-const draftColumns = `d.id, d.public_id, d.client_id, d.kind, d.original, d.send_at, d.send_status, d.created_at, d.updated_at, ` + messageColumns
+const draftColumns = `d.id, d.public_id, d.client_id, d.kind, d.original, d.send_at, d.send_status, d.created_at, d.updated_at, d.envelope, ` + messageColumns
 const draftFrom = ` FROM drafts d JOIN messages m ON m.pod_id = d.pod_id AND m.id = d.message_id AND {scope m}` + messageJoins + `AND i.address IS NOT NULL WHERE {scope d} `
 
 var (
@@ -13,22 +15,25 @@ var (
 	findDraftByClientID = tables.Compile(`SELECT ` + draftColumns + draftFrom + `AND d.client_id = ? ORDER BY d.id LIMIT 1`)
 	findDraftByID       = tables.Compile(`SELECT ` + draftColumns + draftFrom + `AND d.id = ?`)
 	listDrafts          = compileListing(`SELECT `+draftColumns+draftFrom+`AND {after} AND d.updated_at > ?4 AND d.updated_at < ?5 AND `+filterSQL("m", "?6")+` {order} LIMIT ?3`, "d.updated_at", "d.id")
-	insertDraft         = tables.Compile(`INSERT INTO drafts (pod_id, inbox_id, message_id, public_id, client_id, kind, original, send_at, send_status, created_at, updated_at)
-		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)`)
-	updateDraft   = tables.Compile(`UPDATE drafts SET message_id = ?2, send_at = ?3, send_status = ?4, updated_at = ?5 WHERE id = ?1 AND {scope drafts}`)
+	insertDraft         = tables.Compile(`INSERT INTO drafts (pod_id, inbox_id, message_id, public_id, client_id, kind, original, send_at, send_status, created_at, updated_at, envelope)
+		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)`)
+	updateDraft   = tables.Compile(`UPDATE drafts SET message_id = ?2, send_at = ?3, send_status = ?4, updated_at = ?5, envelope = ?6 WHERE id = ?1 AND {scope drafts}`)
 	deleteDraftOf = tables.Compile(`DELETE FROM drafts WHERE message_id = ? AND {scope drafts}`)
 )
 
 func scanDraft(r *sqlite.Row) (d mail.Draft, err error) {
 	var kind, status string
 	m := &d.Message
-	var labels, envelope, attachments string
-	if err := r.Scan(&d.ID, &d.DraftID, &d.ClientID, &kind, &d.Original, &d.SendAt, &status, &d.CreatedAt, &d.UpdatedAt,
+	var submitted, labels, envelope, attachments string
+	if err := r.Scan(&d.ID, &d.DraftID, &d.ClientID, &kind, &d.Original, &d.SendAt, &status, &d.CreatedAt, &d.UpdatedAt, &submitted,
 		&m.ID, &m.Pod, &m.Inbox, &m.InboxID, &m.Thread, &m.ThreadID, &m.MessageID, &labels, &m.Timestamp, &m.CreatedAt, &m.UpdatedAt,
 		&envelope, &m.Preview, &attachments, &m.Size, &m.Mailbox, &m.UID, &m.ModSeq, &m.InternalDate, &m.TraceID); err != nil {
 		return d, err
 	}
 	d.Kind, d.SendStatus = mail.DraftKind(kind), mail.SendStatus(status)
+	if err := decode(submitted, &d.Submitted); err != nil {
+		return d, fmt.Errorf("envelope of draft %d: %w", d.ID, err)
+	}
 	return d, decodeMessage(m, labels, envelope, attachments)
 }
 
@@ -66,14 +71,15 @@ func (tx Tx) ListDrafts(f mail.MessageFilter, p mail.Page) ([]mail.Draft, string
 
 // InsertDraft makes a message of the handle's inbox a draft. ErrTaken if its client id is.
 func (tx Tx) InsertDraft(d *mail.Draft) (err error) {
-	d.ID, err = tx.tx.Insert(insertDraft, d.Message.ID, d.DraftID, sqlite.Null(d.ClientID), string(d.Kind), sqlite.Null(d.Original), d.SendAt, sqlite.Null(string(d.SendStatus)), d.CreatedAt)
+	d.ID, err = tx.tx.Insert(insertDraft, d.Message.ID, d.DraftID, sqlite.Null(d.ClientID), string(d.Kind), sqlite.Null(d.Original), d.SendAt, sqlite.Null(string(d.SendStatus)), d.CreatedAt,
+		encode(d.Submitted))
 	d.UpdatedAt = d.CreatedAt
 	return translate(err)
 }
 
-// UpdateDraft writes which message a draft is, and its schedule.
+// UpdateDraft writes which message a draft is, with its envelope, and its schedule.
 func (tx Tx) UpdateDraft(d *mail.Draft) error {
-	_, err := tx.tx.Exec(updateDraft, d.ID, d.Message.ID, d.SendAt, sqlite.Null(string(d.SendStatus)), d.UpdatedAt)
+	_, err := tx.tx.Exec(updateDraft, d.ID, d.Message.ID, d.SendAt, sqlite.Null(string(d.SendStatus)), d.UpdatedAt, encode(d.Submitted))
 	return translate(err)
 }
 

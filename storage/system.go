@@ -12,7 +12,7 @@ import (
 
 var (
 	findAPIKeyByHash   = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
-	touchAPIKey        = tables.Compile(`UPDATE api_keys SET used_at = ?2 WHERE id = ?1 AND {organization}`)
+	touchAPIKey        = tables.Compile(`UPDATE api_keys SET used_at = ?2, scram = ifnull(scram, ?3) WHERE id = ?1 AND {organization}`)
 	listDue            = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = 'local' AND d.next_attempt_at <= ?1 AND {organization} ORDER BY d.next_attempt_at LIMIT ?2`)
 	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
 	listUnindexed      = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
@@ -61,9 +61,13 @@ func (tx SystemTx) FindAPIKeyByHash(hash []byte) (mail.APIKey, error) {
 	return get(tx.Tx, findAPIKeyByHash, scanAPIKey, hash)
 }
 
-// TouchAPIKey notes when a key was last used.
-func (tx SystemTx) TouchAPIKey(id int64, at time.Time) error {
-	_, err := tx.tx.Exec(touchAPIKey, id, at)
+// TouchAPIKey notes when a key was last used, and its SCRAM verifier if it has none yet.
+func (tx SystemTx) TouchAPIKey(id int64, at time.Time, scram []byte) error {
+	var verifier any
+	if scram != nil {
+		verifier = scram
+	}
+	_, err := tx.tx.Exec(touchAPIKey, id, at, verifier)
 	return err
 }
 

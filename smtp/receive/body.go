@@ -5,53 +5,92 @@ import (
 	"errors"
 	"io"
 
-	gosmtp "github.com/emersion/go-smtp"
+	"podmail/smtp/wire"
 )
 
-var errBareLineBreak = &gosmtp.SMTPError{Code: 550, EnhancedCode: gosmtp.EnhancedCode{5, 6, 11}, Message: "Bare CR or LF in the message: lines end in CRLF (RFC 5321 2.3.8)"}
+// Why a body is refused that came whole.
+var (
+	errBareLineBreak = wire.NewReply(550, "5.6.11", "Bare CR or LF in the message: lines end in CRLF (RFC 5321 2.3.8)")
+	errLongLine      = wire.NewReply(550, "5.6.0", "A line of the message is longer than 1 MiB")
+	errLargeHeader   = wire.NewReply(552, "5.3.4", "The message's header is too large")
+)
+
+// errEndless tells of a body that goes on far beyond what it may have.
+var errEndless = errors.New("the message does not end")
+
+// maxBodyLine is the longest line of a body. RFC 5321 allows 1,000; what is longer is delivered as it is, up to here.
+const maxBodyLine = 1 << 20
 
 // body reads a message's body and refuses what must not be taken: bare CR and LF, which hide a second message from one
-// of two servers, and a body that was cut off.
+// of two servers, headers and lines without end, and a body that was cut off.
 type body struct {
-	r    io.Reader
-	c    *conn
-	last byte
-	err  error
+	r, rest            io.Reader // rest is read when the body was refused
+	maxHeader, maxSize int64
+
+	size   int64
+	last   byte
+	line   int64 // length of the current line
+	header int64 // where the header ends; 0: not yet
+	err    error // what was answered with, once something was
+	broken error // of the stream: nothing can be read from it any more
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. One byte more than a message may have comes through, by which server sees that it is too
+// large.
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
 	n, err := b.r.Read(p)
-	if !b.clean(p[:n]) {
-		b.err = errBareLineBreak
+	if refusal := b.check(p[:n]); refusal != nil {
+		b.err = refusal
+		b.broke(err)
 		return 0, b.err
 	}
 	switch {
-	case err == nil:
-	case err == io.EOF:
-		b.err = b.finish()
-	case errors.Is(err, gosmtp.ErrDataTooLarge):
+	case err == io.EOF && b.last == '\r':
+		b.err = errBareLineBreak
+	case err != nil:
 		b.err = err
-	default: // the rest must not be taken for commands: nothing is read from here any more
-		b.c.Close()
-		b.err = err
+		b.broke(err)
 	}
 	return n, b.err
 }
 
-// finish checks the end of a body. A BDAT chunk that the peer cut off comes to us as if it were complete.
-func (b *body) finish() error {
-	switch {
-	case b.c.hasEnded():
-		b.c.Close()
-		return io.ErrUnexpectedEOF
-	case b.last == '\r' || b.c.sawBare():
-		return errBareLineBreak
+func (b *body) broke(err error) {
+	if err != nil && err != io.EOF {
+		b.broken = err
 	}
-	return io.EOF
+}
+
+// check follows a body's lines.
+func (b *body) check(p []byte) *wire.Reply {
+	b.size += int64(len(p))
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		piece := p
+		if i >= 0 {
+			piece = p[:i+1]
+		}
+		if !b.clean(piece) {
+			return errBareLineBreak
+		}
+		b.line += int64(len(piece))
+		switch {
+		case b.line > maxBodyLine:
+			return errLongLine
+		case b.header == 0 && b.size-int64(len(p)-len(piece)) > b.maxHeader:
+			return errLargeHeader
+		case i >= 0 && b.header == 0 && b.line == 2:
+			b.header = b.size - int64(len(p)-len(piece))
+		}
+		if i < 0 {
+			return nil
+		}
+		b.line = 0
+		p = p[i+1:]
+	}
+	return nil
 }
 
 // clean tells whether every CR is followed by LF and every LF preceded by CR, over the borders of reads too.
@@ -79,4 +118,18 @@ func (b *body) clean(p []byte) bool {
 		p = p[i+1:]
 	}
 	return true
+}
+
+// drain reads what is left of a body that was refused, within reason.
+func (b *body) drain() {
+	if b.err == io.EOF || b.broken != nil {
+		return
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(b.rest, b.maxSize+1))
+	b.size += n
+	if err != nil {
+		b.broken = err
+	} else if n > b.maxSize {
+		b.broken = errEndless
+	}
 }

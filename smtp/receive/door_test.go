@@ -36,6 +36,7 @@ func open(t testing.TB, o receive.Options) *door {
 	d.key = d.Key(t, d.alice)
 	o.Server, o.Hostname, o.Log = d.Server, "mx.podmail.test", slog.New(slog.DiscardHandler)
 	o.FailureDelay = time.Millisecond
+	o.Clock = d.Clock
 	d.smtp = receive.New(o)
 	served := make(chan error, 2)
 	listen := func(role receive.Role) string {
@@ -71,15 +72,20 @@ type peer struct {
 
 func dial(t testing.TB, addr string) *peer {
 	t.Helper()
+	p := connect(t, addr)
+	p.expect("220 ")
+	return p
+}
+
+func connect(t testing.TB, addr string) *peer {
+	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(5 * time.Minute)) // against hanging for ever, not a bound on speed
-	p := &peer{t: t, Conn: c, r: bufio.NewReader(c)}
-	p.expect("220 ")
-	return p
+	return &peer{t: t, Conn: c, r: bufio.NewReader(c)}
 }
 
 func (p *peer) send(s string) {
@@ -144,6 +150,20 @@ func (d *door) inbox(t testing.TB, g mail.Grant) []string {
 		out = append(out, m.Envelope.Subject)
 	}
 	return out
+}
+
+// header is a field of an inbox's newest message.
+func (d *door) header(t testing.TB, g mail.Grant, field string) string {
+	t.Helper()
+	messages, _, err := d.Server.ListMessages(context.Background(), g, mail.MessageFilter{}, mail.Page{Limit: 1})
+	if err != nil || len(messages) == 0 {
+		t.Fatal(messages, err)
+	}
+	_, c, err := d.Server.GetMessage(context.Background(), g, messages[0].MessageID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Headers[field]
 }
 
 func (d *door) has(t *testing.T, g mail.Grant, want ...string) {

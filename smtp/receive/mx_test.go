@@ -128,6 +128,168 @@ func TestChunks(t *testing.T) {
 	d.has(t, d.alice, "chunks")
 }
 
+func TestChunksThatAreNotTaken(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.mx)
+	p.ask("EHLO mail.example.org", "250-")
+	p.send("BDAT 6 LAST\r\nQUIT\r\n") // no recipient: the chunk is skipped, not obeyed
+	p.expect("503 5.5.1 ")
+	p.ask("MAIL FROM:<s@example.org>", "250 ")
+	p.ask("RCPT TO:<alice@podmail.test>", "250 ")
+	p.send("BDAT 6\r\nhel\nlo" + "BDAT 6\r\nQUIT\r\n" + "BDAT 3 LAST\r\nx\r\n") // all at once, as PIPELINING allows
+	p.expect("550 5.6.11 ")
+	p.expect("503 5.5.1 ")
+	p.expect("503 5.5.1 ")
+	p.ask("MAIL FROM:<s@example.org>", "250 ")
+	p.ask("RCPT TO:<alice@podmail.test>", "250 ")
+	p.send("BDAT 5\r\nhello")
+	p.expect("250 ")
+	p.ask("NOOP", "250 ")
+	p.ask("DATA", "503 5.5.1 ")
+	p.ask("RCPT TO:<bob@podmail.test>", "503 5.5.1 ")
+	p.ask("RSET", "250 ")
+	p.send("BDAT 0 LAST\r\n")
+	p.expect("503 5.5.1 ")
+	p.ask("BDAT x", "501 5.5.4 ")
+	if got := p.reply(); got != "<closed>" {
+		t.Errorf("after a chunk of unknown size: %s", got)
+	}
+	d.has(t, d.alice)
+	d.has(t, d.bob)
+}
+
+func TestCommandsMayComeTogether(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.mx)
+	p.send("EHLO mail.example.org\r\nMAIL FROM:<s@example.org> BODY=8BITMIME SIZE=40\r\nRCPT TO:<nobody@podmail.test>\r\nRCPT TO:<alice@podmail.test>\r\nDATA\r\n")
+	for _, want := range []string{"250-", "250 2.1.0", "550 5.1.1", "250 2.1.5", "354"} {
+		p.expect(want)
+	}
+	p.send("Subject: piped\r\n\r\nhello\r\n.\r\nMAIL FROM:<s@example.org>\r\nRSET\r\nQUIT\r\n")
+	for _, want := range []string{"250 2.0.0 OK: queued as ", "250 2.1.0", "250 2.0.0", "221 "} {
+		p.expect(want)
+	}
+	d.has(t, d.alice, "piped")
+}
+
+func TestCommandsThatAreRefused(t *testing.T) {
+	d := open(t, receive.Options{MaxErrors: 100})
+	p := dial(t, d.mx)
+	p.ask("MAIL FROM:<s@example.org>", "503 5.5.1 ")
+	p.ask("EHLO", "501 5.5.4 ")
+	p.ask("EHLO a b", "501 5.5.4 ")
+	p.ask("HELO mail.example.org", "250 mx.podmail.test")
+	p.ask("MAIL FROM:<s@example.org> SIZE=1", "555 5.5.4 ")
+	p.ask("EHLO [192.0.2.1]", "250-")
+	for line, want := range map[string]string{
+		"NONSENSE": "500 5.5.1 ", "": "500 5.5.2 ", "EXPN list": "502 5.5.1 ", "VRFY alice": "252 2.5.2 ", "HELP": "214 ", "AUTH PLAIN": "502 5.5.1 ", "STARTTLS": "502 5.5.1 ",
+		"MAIL TO:<s@example.org>": "501 5.5.4 ", "MAIL FROM:s@example.org": "501 5.1.7 ", "MAIL FROM:<s>": "501 5.1.7 ",
+		"MAIL FROM:<s@example.org> BODY=BINARYMIME": "504 5.5.4 ", "MAIL FROM:<s@example.org> BODY=X": "501 5.5.4 ", "MAIL FROM:<s@example.org> X=Y": "555 5.5.4 ",
+		"MAIL FROM:<s@example.org> REQUIRETLS": "555 5.5.4 ", "MAIL FROM:<s@example.org> HOLDFOR=60": "555 5.5.4 ", "MAIL FROM:<s@example.org> SIZE=x": "501 5.5.4 ",
+		"MAIL FROM:<s@example.org> RET=SOME": "501 5.5.4 ", "MAIL FROM:<s@example.org> ENVID=+0": "501 5.5.4 ", "MAIL FROM:<jürgen@example.org>": "553 5.6.7 ",
+		"MAIL FROM:<s@example.org> SIZE=1 SIZE=1": "501 5.1.7 ",
+	} {
+		p.ask(line, want)
+	}
+	p.ask("MAIL FROM:<jürgen@example.org> SMTPUTF8", "250 ")
+	for line, want := range map[string]string{
+		"RCPT FROM:<alice@podmail.test>": "501 5.5.4 ", "RCPT TO:<>": "501 5.1.3 ", "RCPT TO:<alice@podmail.test> NOTIFY=SOMETIMES": "501 5.5.4 ",
+		"RCPT TO:<alice@podmail.test> NOTIFY=NEVER,DELAY": "501 5.5.4 ", "RCPT TO:<alice@podmail.test> ORCPT=x": "501 5.5.4 ", "RCPT TO:<alice@podmail.test> X=Y": "555 5.5.4 ",
+		"RCPT TO:<alice@podmail.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@example.org": "250 ", "DATA now": "501 5.5.4 ",
+	} {
+		p.ask(line, want)
+	}
+}
+
+func TestCommandsEndInCRLF(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.mx)
+	p.send("EHLO mail.example.org\n")
+	p.expect("500 5.5.2 ")
+	p.ask("EHLO mail.example.org", "250-")
+}
+
+func TestNoSessionIsSpentOnNothing(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.mx)
+	for range 200 {
+		p.ask("NOOP", "250 ")
+	}
+	p.ask("NOOP", "421 4.7.0 ")
+	p = dial(t, d.mx)
+	p.ask("EHLO mail.example.org", "250-")
+	p.ask("MAIL FROM:<s@example.org>", "250 ")
+	for i := range 300 { // which is not nothing
+		p.ask(fmt.Sprintf("RCPT TO:<alice+%d@podmail.test>", i), "250 ")
+	}
+	p.ask("DATA", "354 ")
+	p.send("Subject: once\r\n\r\nhello\r\n.\r\n")
+	p.expect("250 2.0.0 ")
+	d.has(t, d.alice, "once")
+}
+
+func TestHeadersAndLinesWithoutEndAreRefused(t *testing.T) {
+	for name, c := range map[string]struct{ body, want string }{
+		"a header":      {"Subject: x\r\n" + strings.Repeat("X-Filler: "+strings.Repeat("x", 80)+"\r\n", 50) + "\r\nx\r\n.\r\n", "552 5.3.4 "},
+		"a header line": {"Subject: " + strings.Repeat("x", 5000) + "\r\n\r\nx\r\n.\r\n", "552 5.3.4 "},
+		"a body line":   {"Subject: x\r\n\r\n" + strings.Repeat("x", 1<<20) + "\r\n.\r\n", "550 5.6.0 "},
+		"just enough":   {"Subject: x\r\n\r\n" + strings.Repeat("X-Filler: "+strings.Repeat("x", 80)+"\r\n", 50) + "\r\nx\r\n.\r\n", "250 2.0.0 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, receive.Options{MaxHeaderSize: 4 << 10})
+			p := dial(t, d.mx)
+			p.to("alice@podmail.test")
+			p.ask("DATA", "354 ")
+			p.send(c.body)
+			p.expect(c.want)
+			p.ask("NOOP", "250 ")
+		})
+	}
+}
+
+// TestABodyWithoutEndIsCutOff sends far more than a message may have, and no end.
+func TestABodyWithoutEndIsCutOff(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.mx)
+	p.to("alice@podmail.test")
+	p.ask("DATA", "354 ")
+	line := []byte(strings.Repeat("x", 998) + "\r\n")
+	go func() {
+		for range 200 << 20 / len(line) {
+			if _, err := p.Conn.Write(line); err != nil {
+				return
+			}
+		}
+	}()
+	p.expect("552 5.3.4 ")
+	if got := p.reply(); got != "<closed>" {
+		t.Errorf("after an endless body: %s", got)
+	}
+	d.has(t, d.alice)
+}
+
+func TestThePostmasterIsReached(t *testing.T) {
+	d := open(t, receive.Options{})
+	for _, to := range []string{"postmaster", "Postmaster@podmail.test", "abuse@podmail.test", "postmaster@mx.podmail.test", "abuse+x@mx.podmail.test"} {
+		p := dial(t, d.mx)
+		p.to(to)
+		p.ask("DATA", "354 ")
+		p.send("Subject: to " + to + "\r\n\r\nhelp\r\n.\r\n")
+		p.expect("250 2.0.0 ")
+		p.ask("QUIT", "221 ")
+	}
+	operator, err := d.Server.InInbox(t.Context(), d.Org, "postmaster@podmail.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.has(t, operator, "to postmaster", "to Postmaster@podmail.test", "to abuse@podmail.test", "to postmaster@mx.podmail.test", "to abuse+x@mx.podmail.test")
+	p := dial(t, d.mx)
+	p.ask("EHLO mail.example.org", "250-")
+	p.ask("MAIL FROM:<>", "250 ")
+	p.ask("RCPT TO:<postmaster@elsewhere.example>", "550 5.7.1 ")
+	p.ask("RCPT TO:<hostmaster@mx.podmail.test>", "550 5.7.1 ")
+}
+
 func TestOneMessageAtATime(t *testing.T) {
 	d := open(t, receive.Options{})
 	p := dial(t, d.mx)

@@ -3,38 +3,58 @@ package receive
 import (
 	"errors"
 
-	gosmtp "github.com/emersion/go-smtp"
-
 	"podmail/mail"
+	"podmail/smtp/wire"
 )
 
-// replies is the one table from codes to replies with enhanced status codes (RFC 3463). The text is the error's own,
+// replyTo is the one table from codes to replies with enhanced status codes (RFC 3463). The text is the error's own,
 // except for what must not leave the house.
-var replies = map[mail.Code]gosmtp.SMTPError{
-	mail.CodeInvalid:         {Code: 554, EnhancedCode: gosmtp.EnhancedCode{5, 6, 0}},
-	mail.CodeUnauthenticated: {Code: 535, EnhancedCode: gosmtp.EnhancedCode{5, 7, 8}},
-	mail.CodeForbidden:       {Code: 550, EnhancedCode: gosmtp.EnhancedCode{5, 7, 1}},
-	mail.CodeNotFound:        {Code: 550, EnhancedCode: gosmtp.EnhancedCode{5, 1, 1}, Message: "No such mailbox here"},
-	mail.CodeConflict:        {Code: 554, EnhancedCode: gosmtp.EnhancedCode{5, 5, 0}},
-	mail.CodeTooLarge:        {Code: 552, EnhancedCode: gosmtp.EnhancedCode{5, 3, 4}},
-	mail.CodeQuota:           {Code: 452, EnhancedCode: gosmtp.EnhancedCode{4, 2, 2}},
-	mail.CodeRateLimited:     {Code: 450, EnhancedCode: gosmtp.EnhancedCode{4, 7, 1}},
-	mail.CodeUnavailable:     {Code: 451, EnhancedCode: gosmtp.EnhancedCode{4, 3, 0}, Message: "Try again later"},
-	mail.CodeInternal:        {Code: 451, EnhancedCode: gosmtp.EnhancedCode{4, 3, 0}, Message: "Internal error, try again later"},
+func replyTo(code mail.Code, text string) *wire.Reply {
+	switch code {
+	case mail.CodeInvalid:
+		return wire.NewReply(554, "5.6.0", text)
+	case mail.CodeUnauthenticated:
+		return wire.NewReply(535, "5.7.8", text)
+	case mail.CodeForbidden:
+		return wire.NewReply(550, "5.7.1", text)
+	case mail.CodeNotFound:
+		return wire.NewReply(550, "5.1.1", "No such mailbox here")
+	case mail.CodeConflict:
+		return wire.NewReply(554, "5.5.0", text)
+	case mail.CodeTooLarge:
+		return wire.NewReply(552, "5.3.4", text)
+	case mail.CodeQuota:
+		return wire.NewReply(452, "4.2.2", text)
+	case mail.CodeRateLimited:
+		return wire.NewReply(450, "4.7.1", text)
+	case mail.CodeUnavailable:
+		return wire.NewReply(451, "4.3.0", "Try again later")
+	}
+	return wire.NewReply(451, "4.3.0", "Internal error, try again later")
 }
 
 // reply turns an error into what the peer is told. Whatever is not meant for the peer goes to the log.
-func (x *session) reply(err error) error {
-	if e, ok := errors.AsType[*gosmtp.SMTPError](err); ok { // the body's own refusal
-		return e
+func (x *session) reply(err error) *wire.Reply {
+	if r, ok := errors.AsType[*wire.Reply](err); ok { // the body's own refusal
+		return r
 	}
 	code := mail.CodeOf(err)
-	r := replies[code]
 	if code == mail.CodeInternal || code == mail.CodeUnavailable {
 		x.log.Error("smtp command failed", "error", err)
 	}
-	if e, ok := errors.AsType[*mail.Error](err); ok && r.Message == "" {
-		r.Message = e.Message
+	text := ""
+	if e, ok := errors.AsType[*mail.Error](err); ok {
+		text = e.Message
 	}
-	return &r
+	return replyTo(code, text)
 }
+
+// tooMuch refuses what goes beyond a limit per hour. It passes, and the sender's server tries again.
+func (x *session) tooMuch(of string) *wire.Reply {
+	x.s.metrics.limited.WithLabelValues(of).Inc()
+	x.log.Info("rate limited", "of", of)
+	return wire.NewReply(450, "4.7.1", "Too many "+of+" or bytes in one hour, try again later")
+}
+
+// replyClass names a reply in metrics.
+func replyClass(code int) string { return [...]string{"", "", "2xx", "3xx", "4xx", "5xx"}[code/100] }

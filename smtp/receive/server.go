@@ -1,8 +1,8 @@
-// Package receive is Podmail's SMTP listeners (RFC 5321, RFC 6409) over go-smtp: connections, their limits, and
-// sessions that turn commands into server's verbs and its errors into replies.
+// Package receive is Podmail's SMTP listeners (RFC 5321, RFC 6409): connections, their limits, and sessions that turn
+// commands into server's verbs and its errors into replies.
 //
-// go-smtp parses commands and unescapes bodies. What it leaves open is closed here: conn bounds time and command
-// lines and notices what a body must not hold, body refuses what is cut off or malformed, listener counts peers.
+// Commands and bodies are read by smtp/wire; one goroutine serves a connection. conn bounds its time, peers counts who is
+// connected, rates what each peer sends, guesses who tries to log in; a file per command does the rest.
 package receive
 
 import (
@@ -11,53 +11,73 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"strings"
+	"net/netip"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
-	gosmtp "github.com/emersion/go-smtp"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"podmail/mail"
 	"podmail/server"
 )
 
 // Role says what a listener is for.
 type Role int
 
-// The roles: mail from other servers, and mail from clients that log in.
+// The roles: mail from other servers, and mail from clients that log in, with STARTTLS or with TLS from the first byte.
 const (
 	MX Role = iota
 	Submission
+	SubmissionTLS
 )
+
+// String names the role in metrics and logs.
+func (r Role) String() string { return [...]string{"mx", "submission", "submission_tls"}[r] }
 
 // Options configure the listeners. What is zero gets the default named beside it.
 type Options struct {
 	Server    *server.Server
 	Hostname  string
-	TLSConfig *tls.Config // nil: no STARTTLS
+	TLSConfig *tls.Config // nil: no TLS
 	Log       *slog.Logger
+	Clock     mail.Clock            // for what is counted per hour
+	Metrics   prometheus.Registerer // nil: counted for nobody
 
-	MaxConnections   int           // 1,000 over all listeners
-	MaxPerIP         int           // 50 of one address; loopback peers are not counted
-	MaxRecipients    int           // 1,000 of one message
-	MaxErrors        int           // 20 refused recipients or senders; then the connection is closed
-	MaxLoginFailures int           // 3; then the connection is closed
-	FailureDelay     time.Duration // 1 s after the first failed login, twice as long after each further one
-	CommandTime      time.Duration // 5 min for the next command (RFC 5321 4.5.3.2.7)
-	StallTime        time.Duration // 3 min for the next bytes of a body (RFC 5321 4.5.3.2.5)
-	BodyTime         time.Duration // 30 min for a whole body
-	MinRate          int64         // 100 bytes per second, on average, of a body that takes longer than a minute
-	WriteTime        time.Duration // 1 min for a reply
+	ProxyNetworks []netip.Prefix // whose connections begin with a PROXY header that is believed
+
+	MaxConnections    int           // 1,000 over all listeners
+	MaxPerIP          int           // 50 of one address; peers on this machine are not counted, here and below
+	MaxPerNetwork     int           // 200 of one network: /24 of IPv4, /64 of IPv6
+	MessagesPerHour   int64         // 10,000 from one address, or by one inbox; four times as many from one network, here and below
+	RecipientsPerHour int64         // 50,000
+	BytesPerHour      int64         // 20 GiB
+	MaxRecipients     int           // 1,000 of one message
+	MaxHeaderSize     int64         // 1 MiB
+	MaxErrors         int           // 20 refused commands; then the connection is closed
+	MaxLoginFailures  int           // 20 in an hour from one address; then it may not try. A connection is closed after three
+	FailureDelay      time.Duration // 1 s after the first failed login of an address or to an inbox, doubled up to 32 s
+	CommandTime       time.Duration // 5 min for the next command (RFC 5321 4.5.3.2.7)
+	StallTime         time.Duration // 3 min for the next bytes of a body (RFC 5321 4.5.3.2.5)
+	BodyTime          time.Duration // 30 min for a whole body
+	MinRate           int64         // 100 bytes per second, on average, of a body that takes longer than a minute
+	WriteTime         time.Duration // 1 min for a reply
 }
 
 func (o Options) withDefaults() Options {
 	set(&o.MaxConnections, 1000)
 	set(&o.MaxPerIP, 50)
+	set(&o.MaxPerNetwork, 200)
+	set(&o.MessagesPerHour, 10_000)
+	set(&o.RecipientsPerHour, 50_000)
+	set(&o.BytesPerHour, 20<<30)
 	set(&o.MaxRecipients, 1000)
+	set(&o.MaxHeaderSize, 1<<20)
 	set(&o.MaxErrors, 20)
-	set(&o.MaxLoginFailures, 3)
+	set(&o.MaxLoginFailures, 20)
 	set(&o.FailureDelay, time.Second)
 	set(&o.CommandTime, 5*time.Minute)
 	set(&o.StallTime, 3*time.Minute)
@@ -74,26 +94,24 @@ func set[T comparable](v *T, def T) {
 	}
 }
 
-// maxBodyLine is the longest line of a body. RFC 5321 allows 1,000; what is longer is delivered as it is, up to here.
-const maxBodyLine = 1 << 20
-
 // Server runs listeners and their connections.
 type Server struct {
-	o Options
+	o       Options
+	peers   *peers
+	rates   *rates
+	guesses *guesses
+	metrics *metrics
 
 	mu        sync.Mutex
 	closing   bool
 	listeners []net.Listener
-	conns     map[*conn]struct{}
-	perIP     map[string]int
-	gone      *sync.Cond // a connection has gone
+	stop      chan struct{} // closed when the server is shutting down
 }
 
 // New returns a Server that listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{o: o.withDefaults(), conns: map[*conn]struct{}{}, perIP: map[string]int{}}
-	s.gone = sync.NewCond(&s.mu)
-	return s
+	o = o.withDefaults()
+	return &Server{o: o, peers: newPeers(&o), rates: newRates(&o), guesses: newGuesses(&o), metrics: newMetrics(o.Metrics), stop: make(chan struct{})}
 }
 
 // Serve takes connections from l until Shutdown.
@@ -105,20 +123,71 @@ func (s *Server) Serve(l net.Listener, role Role) error {
 	}
 	s.listeners = append(s.listeners, l)
 	s.mu.Unlock()
-	g := gosmtp.NewServer(gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) { return s.newSession(c, role) }))
-	g.Domain = s.o.Hostname
-	g.TLSConfig = s.o.TLSConfig
-	g.MaxRecipients = s.o.MaxRecipients
-	g.MaxMessageBytes = s.o.Server.MaxMessageSize()
-	g.MaxLineLength = maxBodyLine
-	g.AllowInsecureAuth = true // the session decides: only on loopback or under TLS
-	g.EnableSMTPUTF8 = true
-	g.ErrorLog = errorLog{s.o.Log}
-	err := g.Serve(&listener{Listener: l, s: s})
-	if s.isClosing() {
-		return nil
+	for wait := time.Duration(0); ; {
+		raw, err := l.Accept()
+		switch {
+		case err == nil:
+			wait = 0
+			s.take(raw, role)
+		case s.isClosing():
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default: // out of descriptors, or a peer that was gone before it was taken: it passes
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			s.o.Log.Error("no connection taken; trying again", "listener", role.String(), "error", err)
+			time.Sleep(wait)
+		}
 	}
-	return err
+}
+
+// take begins a session on a connection, on a goroutine of its own, unless there are too many.
+func (s *Server) take(raw net.Conn, role Role) {
+	c := &conn{Conn: raw, s: s, remote: addrPort(raw.RemoteAddr()), trace: newTrace()}
+	if refusal := s.peers.enter(c); refusal != "" {
+		s.refuse(c, role, refusal)
+		return
+	}
+	s.metrics.open.Inc()
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				s.o.Log.Error("smtp session broke", "trace", c.trace, "panic", r, "stack", string(debug.Stack()))
+			}
+			c.Close()
+			s.peers.leave(c)
+			s.metrics.open.Dec()
+		}()
+		s.serve(c, role)
+	}()
+}
+
+// serve finds out who the peer is, and speaks with it.
+func (s *Server) serve(c *conn, role Role) {
+	if inNetworks(s.o.ProxyNetworks, c.remote.Addr()) {
+		if err := c.readProxyHeader(); err != nil {
+			s.o.Log.Warn("a proxy's connection was closed", "remote", c.remote, "error", err)
+			s.metrics.connections.WithLabelValues(role.String(), "no_proxy_header").Inc()
+			return
+		}
+	}
+	if refusal := s.peers.place(c); refusal != "" {
+		s.refuse(c, role, refusal)
+		return
+	}
+	s.metrics.connections.WithLabelValues(role.String(), "taken").Inc()
+	newSession(s, c, role).run()
+}
+
+// refuse closes a connection that cannot be served, with a word of why where TLS does not lie above.
+func (s *Server) refuse(c *conn, role Role, why refusal) {
+	s.metrics.connections.WithLabelValues(role.String(), string(why)).Inc()
+	s.o.Log.Debug("connection refused", "remote", c.remote, "why", string(why))
+	if role != SubmissionTLS {
+		c.Conn.SetWriteDeadline(time.Now().Add(time.Second))
+		c.Conn.Write([]byte("421 " + why.text() + "\r\n")) // a courtesy: it may fail
+	}
+	c.Close()
 }
 
 var errClosing = errors.New("the server is shutting down")
@@ -133,18 +202,18 @@ func (s *Server) isClosing() bool {
 // their way finish within ctx, and waits until every connection is gone.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.closing = true
+	if !s.closing {
+		s.closing = true
+		close(s.stop)
+	}
 	var errs []error
 	for _, l := range s.listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
-	open := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		open = append(open, c)
-	}
 	s.mu.Unlock()
+	open := s.peers.close()
 	for _, c := range open {
 		c.hangUpWhenIdle()
 	}
@@ -154,27 +223,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	})
 	defer stop()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.conns) > 0 {
-		s.gone.Wait()
-	}
+	s.peers.wait()
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// errorLog takes go-smtp's complaints: its own panics and broken connections.
-type errorLog struct{ log *slog.Logger }
-
-func (l errorLog) Printf(format string, v ...any) {
-	msg := fmt.Sprintf(format, v...)
-	if strings.HasPrefix(msg, "panic") {
-		l.log.Error("smtp session broke", "detail", msg)
-	} else {
-		l.log.Debug("smtp connection", "detail", msg)
-	}
+func inNetworks(networks []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-func (l errorLog) Println(v ...any) { l.Printf("%s", fmt.Sprintln(v...)) }
+func addrPort(a net.Addr) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
 
 // newTrace makes the id that follows a session's messages.
 func newTrace() string {

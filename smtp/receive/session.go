@@ -1,173 +1,216 @@
 package receive
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
-	"net/netip"
-	"sync"
-
-	gosmtp "github.com/emersion/go-smtp"
+	"net"
+	"os"
+	"time"
 
 	"podmail/mail"
 	"podmail/server"
+	"podmail/smtp/wire"
 )
 
-// session is one SMTP session from its EHLO on.
+const (
+	// maxCommandLine bounds a command (RFC 5321 4.5.3.1.4, with room for AUTH's response, RFC 4954 4).
+	maxCommandLine = 12 << 10
+	// readBuffer holds a body's line at least in part; see wire.Data.
+	readBuffer = 8 << 10
+	// maxIdleCommands is how many commands may come without a message between them, refused or not: an honest peer
+	// has no use for so many NOOPs.
+	maxIdleCommands = 200
+	// handshakeTime is how long a TLS handshake may take.
+	handshakeTime = time.Minute
+)
+
+// session is one SMTP session, from the greeting on.
 type session struct {
-	s    *Server
-	c    *conn
-	g    *gosmtp.Conn
-	role Role
-	ctx  context.Context
-	log  *slog.Logger
+	s      *Server
+	c      *conn
+	role   Role
+	ctx    context.Context
+	log    *slog.Logger
+	stream net.Conn // c, or TLS over it
+	r      *bufio.Reader
+	w      *bufio.Writer
 
-	errors        int // refused senders and recipients
-	loginFailures int
+	helo     string // what the peer calls itself; empty before EHLO or HELO
+	extended bool   // it said EHLO
+	grant    *mail.Grant
+	mail     *transaction // nil: no message has begun
 
-	mu         sync.Mutex // BDAT reads the body on a goroutine of its own
-	grant      *mail.Grant
-	from       *string // nil: no message has begun
-	recipients []string
-	inboxes    []mail.Inbox // of the recipients, at the MX
+	refused  int // commands that were
+	idle     int // commands since the last message
+	failures int // logins that failed
+	over     bool
 }
 
-func (s *Server) newSession(g *gosmtp.Conn, role Role) (gosmtp.Session, error) {
-	c := guardOf(g)
-	return s.wrap(&session{s: s, c: c, g: g, role: role, ctx: mail.WithTrace(context.Background(), c.trace),
-		log: s.o.Log.With("trace", c.trace, "remote", c.ip)}), nil
+// transaction is a message on its way in: what its envelope says so far.
+type transaction struct {
+	utf8 bool
+	size int64 // as announced; 0: not
+	in   server.Incoming
 }
 
-// wrap gives submission sessions AUTH; the MX offers none.
-func (s *Server) wrap(x *session) gosmtp.Session {
-	if x.role == Submission {
-		return &submission{x}
-	}
+func newSession(s *Server, c *conn, role Role) *session {
+	x := &session{s: s, c: c, role: role, stream: c, ctx: mail.WithTrace(context.Background(), c.trace), log: s.o.Log.With("trace", c.trace, "remote", c.remote.Addr())}
+	x.r, x.w = bufio.NewReaderSize(source{x}, readBuffer), bufio.NewWriterSize(c, 1<<10)
 	return x
 }
 
-// guardOf finds the guard below go-smtp's connection.
-func guardOf(g *gosmtp.Conn) *conn {
-	n := g.Conn()
-	t, secret := n.(*tls.Conn)
-	if secret {
-		n = t.NetConn()
+// run speaks with the peer until either side ends it.
+func (x *session) run() {
+	x.c.expect(x.s.o.CommandTime)
+	if x.role == SubmissionTLS && !x.handshake() {
+		return
 	}
-	guard := n.(*conn)
-	guard.mu.Lock()
-	defer guard.mu.Unlock()
-	guard.secret = secret // since STARTTLS, it may be
-	return guard
-}
-
-// Mail implements gosmtp.Session.
-func (x *session) Mail(from string, _ *gosmtp.MailOptions) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.from != nil { // go-smtp would take it for a new message (RFC 5321 4.1.4)
-		return &gosmtp.SMTPError{Code: 503, EnhancedCode: gosmtp.EnhancedCode{5, 5, 1}, Message: "A message has begun already: send RSET first"}
-	}
-	if x.role == Submission {
-		if x.grant == nil {
-			return &gosmtp.SMTPError{Code: 530, EnhancedCode: gosmtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
-		}
-		if err := x.s.o.Server.MaySend(x.ctx, *x.grant, from); err != nil {
-			return x.refused(err)
-		}
-	}
-	x.c.begin()
-	x.from = &from
-	return nil
-}
-
-// Rcpt implements gosmtp.Session.
-func (x *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if _, _, ok := mail.SplitAddress(to); !ok {
-		return x.refused(mail.Errorf(mail.CodeNotFound, "%s is no address", to))
-	}
-	if x.role == MX {
-		inbox, err := x.s.o.Server.Recipient(x.ctx, to)
+	x.send(&wire.Reply{Code: 220, Lines: []string{x.s.o.Hostname + " ESMTP Podmail"}})
+	for !x.over {
+		command, err := x.readCommand()
 		if err != nil {
-			return x.refused(err)
+			x.farewell(err)
+			break
 		}
-		x.inboxes = append(x.inboxes, inbox)
+		if reply := x.obey(command); reply != nil {
+			x.send(x.counted(reply))
+		}
 	}
-	x.recipients = append(x.recipients, to)
-	return nil
+	x.w.Flush() // the peer may be gone
+	x.stream.Close()
 }
 
-// refused turns an error into a reply and hangs up on who collects too many.
-func (x *session) refused(err error) error {
-	if x.errors++; x.errors > x.s.o.MaxErrors {
-		defer x.hangUp()
-		x.log.Warn("hung up: too many refused addresses")
-		return &gosmtp.SMTPError{Code: 421, EnhancedCode: gosmtp.EnhancedCode{4, 7, 0}, Message: "Too many errors"}
+// readCommand waits for the next command.
+func (x *session) readCommand() (wire.Command, error) {
+	x.c.expect(x.s.o.CommandTime)
+	line, err := wire.ReadLine(x.r, maxCommandLine)
+	if errors.Is(err, wire.ErrBareLineBreak) {
+		return wire.Command{}, nil // which no verb is
 	}
-	return x.reply(err)
+	return wire.ParseCommand(line), err
 }
 
-// hangUp ends the connection once the reply that is being made has left.
-func (x *session) hangUp() {
-	x.c.mu.Lock()
-	defer x.c.mu.Unlock()
-	x.c.closing = true
+// obey carries out a command. A nil reply was given already.
+func (x *session) obey(c wire.Command) *wire.Reply {
+	if x.idle++; x.idle > maxIdleCommands {
+		return x.hangUp(421, "4.7.0", "Too many commands without a message")
+	}
+	switch c.Verb {
+	case "EHLO", "HELO":
+		return x.hello(c)
+	case "STARTTLS":
+		return x.startTLS(c.Argument)
+	case "AUTH":
+		return x.authenticate(c.Argument)
+	case "MAIL":
+		return x.begin(c.Argument)
+	case "RCPT":
+		return x.countRecipient(x.recipient(c.Argument))
+	case "DATA":
+		return x.data(c.Argument)
+	case "BDAT":
+		return x.chunk(c.Argument)
+	case "RSET":
+		x.mail = nil
+		return wire.NewReply(250, "2.0.0", "Forgotten")
+	case "NOOP":
+		return wire.NewReply(250, "2.0.0", "OK")
+	case "VRFY":
+		return wire.NewReply(252, "2.5.2", "Send mail there to find out")
+	case "HELP":
+		return wire.NewReply(214, "2.0.0", "RFC 5321 is spoken here")
+	case "QUIT":
+		x.over = true
+		return wire.NewReply(221, "2.0.0", "Goodbye")
+	case "EXPN", "TURN", "ETRN":
+		return wire.NewReply(502, "5.5.1", "Not implemented")
+	case "":
+		return wire.NewReply(500, "5.5.2", "Commands are lines that end in CRLF")
+	}
+	return wire.NewReply(500, "5.5.1", "Unknown command")
 }
 
-// Data implements gosmtp.Session: it returns when the message is stored and synced, or refused.
-func (x *session) Data(r io.Reader) error {
-	x.mu.Lock()
-	in := server.Incoming{Session: x.peer(), Recipients: x.recipients, Inboxes: x.inboxes}
-	if x.from != nil {
-		in.ReversePath = *x.from
+// counted hangs up on who collects too many refusals.
+func (x *session) counted(r *wire.Reply) *wire.Reply {
+	if r.Code < 500 && r.Code != 421 || x.over {
+		return r
 	}
-	grant := x.grant
-	x.mu.Unlock()
-	b := &body{r: r, c: x.c}
-	in.Body = b
-	x.c.beginBody()
-	defer x.c.endBody()
-	id := newTrace()
+	if x.refused++; x.refused > x.s.o.MaxErrors {
+		x.log.Warn("hung up: too many errors")
+		return x.hangUp(421, "4.7.0", "Too many errors")
+	}
+	return r
+}
+
+// hangUp ends the session with a last word.
+func (x *session) hangUp(code int, status, text string) *wire.Reply {
+	x.over = true
+	return wire.NewReply(code, status, text)
+}
+
+// send puts a reply on its way; it leaves before the session waits for more.
+func (x *session) send(r *wire.Reply) {
+	x.s.metrics.replies.WithLabelValues(x.role.String(), replyClass(r.Code)).Inc()
+	if err := r.WriteTo(x.w); err != nil { // seen again when the next command is read
+		x.log.Debug("reply did not leave", "error", err)
+	}
+}
+
+// farewell tells the peer why the session ends, where it can still be told.
+func (x *session) farewell(err error) {
+	switch {
+	case errors.Is(err, errClosing):
+		x.send(wire.NewReply(421, "4.3.2", x.s.o.Hostname+" is shutting down"))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		x.send(wire.NewReply(421, "4.4.2", "Waited too long, goodbye"))
+	case errors.Is(err, wire.ErrLongLine):
+		x.send(wire.NewReply(500, "5.5.2", "The line is too long, goodbye"))
+	case !errors.Is(err, io.EOF):
+		x.log.Debug("smtp connection", "error", err)
+	}
+}
+
+// deliver hands a message over: it returns when the message is stored and synced, or refused.
+func (x *session) deliver(b *body) (id string, err error) {
+	in := x.mail.in
+	in.Session, in.Body = x.peer(), b
+	id = newTrace()
 	ctx := mail.WithTrace(x.ctx, id)
-	var err error
-	if x.role == Submission {
-		_, err = x.s.o.Server.Submit(ctx, *grant, in)
-	} else {
+	if x.role == MX {
 		err = x.s.o.Server.Deliver(ctx, in)
+	} else {
+		_, err = x.s.o.Server.Submit(ctx, *x.grant, in)
 	}
-	if err != nil {
-		return x.reply(err)
-	}
-	return &gosmtp.SMTPError{Code: 250, EnhancedCode: gosmtp.EnhancedCode{2, 0, 0}, Message: "OK: queued as " + id}
+	return id, err
 }
 
 // peer is what the Received field tells of this session.
 func (x *session) peer() server.Session {
-	p := server.Session{HELO: x.g.Hostname(), Protocol: "ESMTP"}
-	if ap, err := netip.ParseAddrPort(x.c.RemoteAddr().String()); err == nil {
-		p.Remote = ap
+	p := server.Session{HELO: x.helo, Remote: x.c.remote, Protocol: "SMTP"}
+	if x.extended {
+		p.Protocol = "ESMTP"
 	}
-	if state, ok := x.g.TLSConnectionState(); ok {
-		p.Protocol += "S"
+	if x.mail != nil && x.mail.utf8 {
+		p.Protocol = "UTF8SMTP" // RFC 6531 4.3
+	}
+	if state, ok := x.tlsState(); ok {
+		p.Protocol += "S" // RFC 3848
 		p.TLS = tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
 	}
 	if x.grant != nil {
-		p.Protocol += "A" // RFC 3848
-		if p.TLS != "" {
-			p.Protocol = "ESMTPSA"
-		}
+		p.Protocol += "A"
 	}
 	return p
 }
 
-// Reset implements gosmtp.Session.
-func (x *session) Reset() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.from, x.recipients, x.inboxes = nil, nil, nil
+func (x *session) tlsState() (state tls.ConnectionState, ok bool) {
+	t, ok := x.stream.(*tls.Conn)
+	if ok {
+		state = t.ConnectionState()
+	}
+	return state, ok
 }
-
-// Logout implements gosmtp.Session.
-func (x *session) Logout() error { return nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) 
 func TestSubmission(t *testing.T) {
 	d := open(t, receive.Options{})
 	p := dial(t, d.submission)
-	if caps := p.ask("EHLO laptop", "250-"); !strings.Contains(caps, "AUTH PLAIN LOGIN") {
+	if caps := p.ask("EHLO laptop", "250-"); !strings.Contains(caps, "AUTH SCRAM-SHA-256 PLAIN LOGIN") {
 		t.Errorf("no AUTH: %s", caps)
 	}
 	p.ask("MAIL FROM:<alice@podmail.test>", "530 5.7.0 ")
@@ -66,6 +67,120 @@ func TestSubmission(t *testing.T) {
 	if err != nil || len(queued) != 1 || queued[0].Recipient != "far@example.net" {
 		t.Errorf("queue: %+v %v", queued, err)
 	}
+}
+
+func TestWhatASenderAsksForIsKept(t *testing.T) {
+	d := open(t, receive.Options{TLSConfig: certificate(t)})
+	p := dial(t, d.submission)
+	p.ask("EHLO laptop", "250-")
+	p = p.startTLS()
+	p.ask("EHLO laptop", "250-")
+	p.ask("AUTH PLAIN "+b64("\x00alice@podmail.test\x00"+d.key), "235 ")
+	p.ask("MAIL FROM:<alice@podmail.test> RET=hdrs ENVID=QQ+2B314159 REQUIRETLS", "250 ")
+	p.ask("RCPT TO:<far@example.net> notify=success,Delay ORCPT=rfc822;Far+2Baway@example.org", "250 ")
+	p.ask("RCPT TO:<near@example.net>", "250 ")
+	p.ask("RCPT TO:<FAR@example.net> NOTIFY=NEVER", "250 ") // once, as it was asked for first
+	p.ask("DATA", "354 ")
+	p.send("From: alice@podmail.test\r\nSubject: asked\r\n\r\nx\r\n.\r\n")
+	p.expect("250 2.0.0 ")
+	queued, _, err := d.Server.ListDeliveries(t.Context(), d.alice, mail.Page{Limit: 10, Ascending: true})
+	if err != nil || len(queued) != 2 {
+		t.Fatal(queued, err)
+	}
+	handling := mail.Handling{EnvelopeID: "QQ+314159", Return: "HDRS", RequireTLS: true}
+	if got, want := queued[0].Reporting, (mail.Reporting{Notify: "SUCCESS,DELAY", OriginalRecipient: "rfc822;Far+away@example.org"}); got != want || queued[0].Handling != handling {
+		t.Errorf("%+v %+v", got, queued[0].Handling)
+	}
+	if queued[1].Reporting != (mail.Reporting{}) || queued[1].Handling != handling {
+		t.Errorf("%+v", queued[1])
+	}
+}
+
+// TestMailIsHeldUntilItsTime: it is a scheduled draft meanwhile, and leaves with the envelope it came with.
+func TestMailIsHeldUntilItsTime(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.submission)
+	if caps := p.ask("EHLO laptop", "250-"); !strings.Contains(caps, "FUTURERELEASE 31622400 2027-01-03T") {
+		t.Errorf("EHLO: %s", caps)
+	}
+	p.ask("AUTH PLAIN "+b64("\x00alice@podmail.test\x00"+d.key), "235 ")
+	for _, bad := range []string{"HOLDFOR=x", "HOLDFOR=31622401", "HOLDUNTIL=tomorrow", "HOLDUNTIL=2028-01-01T00:00:00Z", "HOLDFOR=60 HOLDUNTIL=2026-02-01T00:00:00Z"} {
+		p.ask("MAIL FROM:<alice@podmail.test> "+bad, "501 5.5.4 ")
+	}
+	for subject, parameter := range map[string]string{"for": "HOLDFOR=3600", "until": "HOLDUNTIL=2026-01-02T04:04:05Z", "never": "HOLDFOR=3600", "now": "HOLDFOR=0"} {
+		p.ask("MAIL FROM:<alice@podmail.test> "+parameter, "250 ")
+		p.ask("RCPT TO:<bob@podmail.test> NOTIFY=FAILURE", "250 ")
+		p.ask("RCPT TO:<far@example.net> NOTIFY=NEVER", "250 ")
+		p.ask("DATA", "354 ")
+		p.send("From: alice@podmail.test\r\nTo: somebody-else@example.net\r\nSubject: " + subject + "\r\nX-Odd:   as it   came\r\n\r\nx\r\n.\r\n")
+		p.expect("250 2.0.0 ")
+	}
+	d.comesTo(t, d.bob, "now")
+	drafts, _, err := d.Server.ListDrafts(t.Context(), d.alice, mail.MessageFilter{}, mail.Page{Limit: 10})
+	if err != nil || len(drafts) != 3 || drafts[0].SendStatus != mail.SendScheduled || drafts[0].SendAt.Before(d.Clock.Now().Add(50*time.Minute)) {
+		t.Fatalf("%+v %v", drafts, err)
+	}
+	for _, draft := range drafts {
+		if draft.Message.Envelope.Subject == "never" {
+			if err := d.Server.DeleteDraft(t.Context(), d.alice, draft.DraftID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	d.Clock.Step(61 * time.Minute)
+	d.comesTo(t, d.bob, "now", "for", "until")
+	if odd := d.header(t, d.bob, "X-Odd"); odd != "as it   came" {
+		t.Errorf("the message was written anew: %q", odd)
+	}
+	queued, _, err := d.Server.ListDeliveries(t.Context(), d.alice, mail.Page{Limit: 10})
+	if err != nil || len(queued) != 3 || queued[0].Recipient != "far@example.net" || queued[0].Notify != "NEVER" {
+		t.Errorf("queue: %+v %v", queued, err)
+	}
+}
+
+// comesTo waits until an inbox has these subjects, in any order.
+func (d *door) comesTo(t *testing.T, g mail.Grant, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	var got []string
+	for range 1000 {
+		if got = d.inbox(t, g); len(got) >= len(want) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the inbox has %q, want %q", got, want)
+	}
+}
+
+// TestAnInboxNamedTwiceGetsMailOnce names it as it is, in other letters and with details.
+func TestAnInboxNamedTwiceGetsMailOnce(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.submission)
+	p.ask("EHLO laptop", "250-")
+	p.ask("AUTH PLAIN "+b64("\x00alice@podmail.test\x00"+d.key), "235 ")
+	p.ask("MAIL FROM:<alice@podmail.test>", "250 ")
+	for _, to := range []string{"bob@podmail.test", "Bob@Podmail.test", "bob+a@podmail.test", "bob+b@podmail.test", "postmaster@podmail.test", "abuse@podmail.test"} {
+		p.ask("RCPT TO:<"+to+">", "250 ")
+	}
+	p.ask("DATA", "354 ")
+	p.send("From: alice@podmail.test\r\nSubject: once\r\n\r\nx\r\n.\r\n")
+	p.expect("250 2.0.0 ")
+	mx := dial(t, d.mx)
+	mx.to("bob@podmail.test")
+	for _, to := range []string{"BOB@podmail.test", "bob+a@podmail.test", "bob@podmail.test"} {
+		mx.ask("RCPT TO:<"+to+">", "250 ")
+	}
+	mx.ask("DATA", "354 ")
+	mx.send("Subject: twice\r\n\r\nx\r\n.\r\n")
+	mx.expect("250 2.0.0 ")
+	d.comesTo(t, d.bob, "once", "twice")
+	operator, err := d.Server.InInbox(t.Context(), d.Org, "postmaster@podmail.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.comesTo(t, operator, "once")
 }
 
 func TestLoginsThatAreRefused(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"math/big"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 	"podmail/smtp/receive"
 )
 
-func certificate(t *testing.T) *tls.Config {
+func certificate(t testing.TB) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -29,11 +30,10 @@ func certificate(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
-// startTLS upgrades the session after whatever else is sent with the command.
-func (p *peer) startTLS(with string) *peer {
+// startTLS upgrades the session.
+func (p *peer) startTLS() *peer {
 	p.t.Helper()
-	p.send("STARTTLS\r\n" + with)
-	p.expect("220 ")
+	p.ask("STARTTLS", "220 ")
 	c := tls.Client(p.Conn, &tls.Config{InsecureSkipVerify: true})
 	if err := c.Handshake(); err != nil {
 		p.t.Fatal(err)
@@ -45,13 +45,38 @@ func (p *peer) startTLS(with string) *peer {
 // STARTTLS must not be taken for what came under TLS.
 func TestNothingIsTakenOverTheBorderOfTLS(t *testing.T) {
 	d := open(t, receive.Options{TLSConfig: certificate(t)})
+	const injected = "EHLO evil\r\nMAIL FROM:<evil@example.org>\r\nRCPT TO:<alice@podmail.test>\r\n"
+	together := dial(t, d.mx)
+	together.ask("EHLO mail.example.org", "250-")
+	together.send("STARTTLS\r\n" + injected)
+	together.expect("421 4.7.0 ")
+	if got := together.reply(); got != "<closed>" {
+		t.Errorf("after injected commands: %s", got)
+	}
+	apart := dial(t, d.mx)
+	apart.ask("EHLO mail.example.org", "250-")
+	apart.ask("STARTTLS", "220 ")
+	apart.send(injected) // which is no handshake
+	if rest, _ := io.ReadAll(apart.r); strings.Contains(string(rest), "250") {
+		t.Errorf("commands in the place of a handshake got %q", rest)
+	}
+}
+
+func TestASessionBeginsAnewUnderTLS(t *testing.T) {
+	d := open(t, receive.Options{TLSConfig: certificate(t)})
 	p := dial(t, d.mx)
 	if caps := p.ask("EHLO mail.example.org", "250-"); !strings.Contains(caps, "STARTTLS") {
 		t.Fatalf("no STARTTLS: %s", caps)
 	}
-	s := p.startTLS("EHLO evil\r\nMAIL FROM:<evil@example.org>\r\n")
-	s.ask("RCPT TO:<alice@podmail.test>", "502 5.5.1 ") // no message has begun
-	s.ask("EHLO mail.example.org", "250-")
+	p.ask("MAIL FROM:<s@example.org>", "250 ")
+	p.ask("MAIL FROM:<s@example.org> REQUIRETLS", "503 ")
+	s := p.startTLS()
+	s.ask("RCPT TO:<alice@podmail.test>", "503 5.5.1 ") // no message has begun
+	s.ask("MAIL FROM:<s@example.org>", "503 5.5.1 ")
+	if caps := s.ask("EHLO mail.example.org", "250-"); strings.Contains(caps, "STARTTLS") || !strings.Contains(caps, "REQUIRETLS") {
+		t.Errorf("under TLS: %s", caps)
+	}
+	s.ask("STARTTLS", "503 5.5.1 ")
 	s.ask("MAIL FROM:<s@example.org>", "250 ")
 	s.ask("RCPT TO:<alice@podmail.test>", "250 ")
 	s.ask("DATA", "354 ")

@@ -1,0 +1,52 @@
+package receive
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"podmail/smtp/wire"
+)
+
+// metrics are what the listeners count. docs/receiving.md names them.
+type metrics struct {
+	open        prometheus.Gauge
+	connections *prometheus.CounterVec // listener, result
+	handshakes  *prometheus.CounterVec // result: the version, or failed
+	replies     *prometheus.CounterVec // listener, class
+	recipients  *prometheus.CounterVec // listener, result
+	messages    *prometheus.CounterVec // listener, result
+	bytes       *prometheus.CounterVec // listener
+	limited     *prometheus.CounterVec // of
+	logins      *prometheus.CounterVec // mechanism, result
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	f := promauto.With(r)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: "podmail_smtp_" + name, Help: help}, labels)
+	}
+	return &metrics{
+		open:        f.NewGauge(prometheus.GaugeOpts{Name: "podmail_smtp_open_connections", Help: "SMTP connections that are open."}),
+		connections: counter("connections_total", "SMTP connections: taken, or refused and why.", "listener", "result"),
+		handshakes:  counter("tls_handshakes_total", "TLS handshakes over SMTP connections, by version.", "result"),
+		replies:     counter("replies_total", "Replies to SMTP commands, by the class of their code.", "listener", "class"),
+		recipients:  counter("recipients_total", "RCPT commands: accepted, or refused and how.", "listener", "result"),
+		messages:    counter("messages_total", "Messages that came by SMTP: accepted, or refused and how.", "listener", "result"),
+		bytes:       counter("received_bytes_total", "Bytes of messages that came by SMTP.", "listener"),
+		limited:     counter("rate_limited_total", "SMTP commands refused since a limit per hour was reached.", "of"),
+		logins:      counter("logins_total", "SMTP logins, by mechanism.", "mechanism", "result"),
+	}
+}
+
+func (x *session) countMessage(result string) {
+	x.s.metrics.messages.WithLabelValues(x.role.String(), result).Inc()
+}
+
+// countRecipient counts what a recipient was answered with. One that was accepted is progress.
+func (x *session) countRecipient(r *wire.Reply) *wire.Reply {
+	if r.Code < 300 {
+		x.idle = 0
+	}
+	x.s.metrics.recipients.WithLabelValues(x.role.String(), replyClass(r.Code)).Inc()
+	return r
+}
