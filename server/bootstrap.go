@@ -52,7 +52,10 @@ func (s *Server) found(ctx context.Context) error {
 			return err
 		}
 		s.organization = row
-		if s.eventIDs, err = newEventIDs(row.Secret); err != nil {
+		if s.eventIDs, err = newEventIDs(row.Secret, "event ids"); err != nil {
+			return err
+		}
+		if s.postIDs, err = newEventIDs(row.Secret, "webhook deliveries"); err != nil {
 			return err
 		}
 		listed, err := tx.HasListEntries()
@@ -60,6 +63,11 @@ func (s *Server) found(ctx context.Context) error {
 			return err
 		}
 		s.lists.Store(listed)
+		hooked, err := tx.HasWebhooks()
+		if err != nil {
+			return err
+		}
+		s.hooks.Store(hooked)
 		there, err := tx.HasDomain(s.defaultDomain)
 		if err != nil || there {
 			return err

@@ -10,13 +10,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// eventIDs turns events' sequence numbers into their public ids and back. An id is the number enciphered, so that it
+// eventIDs turns events' sequence numbers, and the like, into public ids and back. An id is the number enciphered, so that it
 // need not be stored, is the same wherever the event is told, and tells nobody how much happens in other pods.
 type eventIDs struct{ cipher.Block }
 
-func newEventIDs(secret []byte) (eventIDs, error) {
+func newEventIDs(secret []byte, purpose string) (eventIDs, error) {
 	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte("event ids"))
+	mac.Write([]byte(purpose))
 	b, err := aes.NewCipher(mac.Sum(nil))
 	return eventIDs{b}, err
 }

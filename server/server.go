@@ -34,6 +34,7 @@ type Options struct {
 	Courier        Courier     // nil: mail to other hosts stays in the queue
 	Relay          *mail.Relay // that takes all mail to other hosts; nil: it goes to its destination
 	Queue          QueueLimits
+	Poster         Poster // nil: webhooks are told nothing
 	Log            *slog.Logger
 	Hostname       string // EHLO name, and the host of message ids that we make
 	DefaultDomain  string // of inboxes created without one; belongs to all pods
@@ -53,6 +54,9 @@ type Server struct {
 	relay          *mail.Relay
 	turns          *turns
 	transfers      sync.WaitGroup // on their way to other hosts
+	poster         Poster
+	posting        posting
+	posted         sync.WaitGroup // on their way to webhooks
 	log            *slog.Logger
 	hostname       string
 	defaultDomain  string
@@ -62,6 +66,9 @@ type Server struct {
 
 	organization storage.OrganizationRow
 	eventIDs     eventIDs
+	postIDs      eventIDs      // of webhooks' deliveries
+	posts        chan struct{} // wakes who tells webhooks
+	hooks        atomic.Bool   // whether anybody has a webhook; never false if so
 	queue        chan struct{} // wakes the local courier
 	outbound     chan struct{} // wakes the queue of mail to other hosts
 	index        chan struct{} // wakes the search indexer
@@ -77,9 +84,10 @@ type Server struct {
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
-	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, turns: newTurns(o.Queue), log: o.Log, hostname: o.Hostname,
-		defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, postmaster: mail.CanonicalAddress(o.Postmaster),
-		queue: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
+	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, poster: o.Poster,
+		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, postmaster: mail.CanonicalAddress(o.Postmaster),
+		turns: newTurns(o.Queue), posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
+		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }
 
@@ -87,13 +95,22 @@ func New(o Options) *Server {
 func (s *Server) MaxMessageSize() int64 { return s.maxMessageSize }
 
 // Run does the background work until ctx ends: deliveries to inboxes of our own and to other hosts, search indexing,
-// clean-up, checks of domains.
+// clean-up, checks of domains, webhooks.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
 	g.Go(func() error {
 		defer s.transfers.Wait()
 		return s.loop(ctx, "queue", s.outbound, 5*time.Second, s.CarryDue)
+	})
+	g.Go(func() error {
+		happened, stop := s.hub.Watch(mail.Scope{})
+		defer stop()
+		return s.loop(ctx, "webhook fan-out", happened, 5*time.Second, s.FanOut)
+	})
+	g.Go(func() error {
+		defer s.posted.Wait()
+		return s.loop(ctx, "webhooks", s.posts, time.Second, s.PostDue)
 	})
 	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexMessages) })
 	g.Go(func() error { return s.loop(ctx, "scheduled drafts", s.drafts, 2*time.Second, s.SendDueDrafts) })

@@ -13,7 +13,7 @@ const (
 )
 
 // Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
-// entries of lists that have ended, and bytes that were staged and never became a message. It is a step of Run.
+// entries of lists that have ended, what webhooks were told long ago, and bytes that were staged and never became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	var inboxes, pods, staged, domains, entries []storage.Job
 	now := s.clock.Now()
@@ -44,6 +44,10 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	if err := s.forgetEntries(ctx, entries); err != nil {
 		return false, err
 	}
+	hooks, err := s.sweepWebhooks(ctx)
+	if err != nil {
+		return false, err
+	}
 	for _, job := range domains {
 		if _, err := s.emptyDomain(ctx, job); err != nil {
 			return false, err
@@ -64,7 +68,7 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+	return hooks || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
 }
 
 func sweepInbox(tx storage.Tx) error {

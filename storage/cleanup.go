@@ -22,8 +22,10 @@ var (
 // CleanInbox removes at most about limit rows of what is under the handle's hidden inbox: what it sends and has first. done tells
 // that nothing is left.
 func (tx Tx) CleanInbox(limit int) (done bool, err error) {
-	if done, err := tx.cleanDeliveries(limit); err != nil || !done {
-		return false, err
+	for _, clean := range []func(int) (bool, error){tx.cleanDeliveries, tx.cleanWebhooks} {
+		if done, err := clean(limit); err != nil || !done {
+			return false, err
+		}
 	}
 	messages, err := all(tx, listSome, scanMessage, limit)
 	if err != nil {
@@ -73,6 +75,9 @@ func (tx Tx) CleanPod(limit int) (done bool, err error) {
 	}
 	var domains int
 	if err := tx.one(anyDomain, nil, &domains); err != nil || domains > 0 {
+		return false, err
+	}
+	if done, err := tx.cleanWebhooks(limit); err != nil || !done {
 		return false, err
 	}
 	blobs, err := all(tx, listPodBlobs, scanID, limit)

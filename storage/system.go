@@ -25,6 +25,18 @@ var (
 	listHiddenPods     = tables.Compile(`SELECT p.id, NULL, p.id FROM pods p WHERE p.deleted = 1 AND {organization} LIMIT ?`)
 	listDueDomains     = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.next_check_at <= ?1 AND {organization} ORDER BY d.next_check_at LIMIT ?2`)
 	findLastEvent      = tables.Compile(`SELECT max(o.pruned, ifnull((SELECT max(e.id) FROM events e WHERE {organization}), 0)), o.pruned FROM organization o`)
+	listFanning        = tables.Compile(`SELECT ` + eventColumns + ` FROM events e WHERE e.id > (SELECT fanned FROM organization) AND {organization} ORDER BY e.id LIMIT ?`)
+	setFanned          = tables.Compile(`UPDATE organization SET fanned = ?`)
+	findFanned         = tables.Compile(`SELECT fanned FROM organization`)
+	anyWebhook         = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM webhooks w WHERE {organization} LIMIT 1)`)
+	listHiddenWebhooks = tables.Compile(`SELECT w.pod_id, w.inbox_id, w.id FROM webhooks w WHERE w.deleted = 1 AND {organization} LIMIT ?`)
+	// Webhooks that have something to tell, each found by one look at the index.
+	listDueWebhooks = tables.Compile(`WITH RECURSIVE hooks (id) AS (
+		SELECT (SELECT d.webhook_id FROM webhook_deliveries d WHERE d.webhook_id > ?1 AND d.state = 'queued' AND d.next_attempt_at IS NOT NULL AND {organization} ORDER BY d.webhook_id LIMIT 1)
+		UNION ALL SELECT (SELECT d.webhook_id FROM webhook_deliveries d WHERE d.webhook_id > hooks.id AND d.state = 'queued' AND d.next_attempt_at IS NOT NULL ORDER BY d.webhook_id LIMIT 1) FROM hooks WHERE hooks.id IS NOT NULL LIMIT ?2 + 1)
+		SELECT w.pod_id, w.inbox_id, w.id, w.enabled AND NOT w.deleted FROM hooks JOIN webhooks w ON w.id = hooks.id LIMIT ?2`)
+	forgetPosts        = tables.Compile(`DELETE FROM webhook_deliveries WHERE id IN (SELECT d.id FROM webhook_deliveries d WHERE d.state <> 'queued' AND d.updated_at <= ?1 AND {organization} LIMIT ?2)`)
+	forgetAttempts     = tables.Compile(`DELETE FROM webhook_attempts WHERE id IN (SELECT a.id FROM webhook_attempts a WHERE a.created_at <= ?1 AND {organization} LIMIT ?2)`)
 	listDeletedDomains = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.deleted = 1 AND {organization} LIMIT ?`)
 )
 
@@ -151,4 +163,65 @@ func (tx SystemTx) ListDeletedDomains(limit int) ([]Job, error) {
 func (tx SystemTx) FindLastEvent() (last, pruned int64, err error) {
 	err = tx.one(findLastEvent, nil, &last, &pruned)
 	return last, pruned, err
+}
+
+// ListFanning lists the events, in order, that were not handed to webhooks yet.
+func (tx SystemTx) ListFanning(limit int) ([]mail.Event, error) {
+	return all(tx.Tx, listFanning, scanEvent, limit)
+}
+
+// SetFanned notes that the events up to this one are handed to webhooks.
+func (tx SystemTx) SetFanned(seq int64) error {
+	_, err := tx.tx.Exec(setFanned, seq)
+	return err
+}
+
+// FindFanned is the last event that was handed to webhooks.
+func (tx SystemTx) FindFanned() (seq int64, err error) {
+	err = tx.one(findFanned, nil, &seq)
+	return seq, err
+}
+
+// HasWebhooks tells whether anybody has one, or what is left of one.
+func (tx SystemTx) HasWebhooks() (bool, error) {
+	var n int
+	err := tx.one(anyWebhook, nil, &n)
+	return n > 0, err
+}
+
+// ListDueWebhooks lists, of the next few webhooks after one, by key, that have something to tell, be it later, those that
+// are enabled. next is where to go on; 0: there are no others.
+func (tx SystemTx) ListDueWebhooks(after int64, limit int) (jobs []Job, next int64, err error) {
+	n := 0
+	_, err = all(tx.Tx, listDueWebhooks, func(r *sqlite.Row) (j Job, err error) {
+		var enabled bool
+		err = r.Scan(&j.Scope.Pod, &j.Scope.Inbox, &j.ID, &enabled)
+		if n++; enabled {
+			jobs = append(jobs, j)
+		}
+		next = j.ID
+		return j, err
+	}, after, limit)
+	if n < limit {
+		next = 0
+	}
+	return jobs, next, err
+}
+
+// ListHiddenWebhooks lists webhooks that are deleted but not yet cleaned up.
+func (tx SystemTx) ListHiddenWebhooks(limit int) ([]Job, error) {
+	return all(tx.Tx, listHiddenWebhooks, scanJob, limit)
+}
+
+// ForgetWebhookDeliveries removes some of the deliveries that were settled up to a moment, and of the attempts made until
+// then.
+func (tx SystemTx) ForgetWebhookDeliveries(until time.Time, limit int) (removed int64, err error) {
+	for _, s := range []*sqlite.Statement{forgetAttempts, forgetPosts} {
+		n, err := tx.tx.Exec(s, until, limit)
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+	}
+	return removed, nil
 }

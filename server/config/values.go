@@ -144,45 +144,35 @@ var units = []struct {
 
 // UnmarshalText takes a number with a unit, or of bytes without one.
 func (s *Size) UnmarshalText(text []byte) error {
-	n, err := parseBytes(string(text), minSize, maxSize)
-	if err == nil {
-		*s = Size(n)
-	}
-	return err
-}
-
-func (s *Size) String() string { return formatBytes(int64(*s)) }
-
-// parseBytes reads a number of bytes between two bounds.
-func parseBytes(text string, least, most float64) (int64, error) {
 	for _, unit := range units {
-		number, ok := strings.CutSuffix(text, unit.name)
+		number, ok := strings.CutSuffix(string(text), unit.name)
 		if !ok {
 			continue
 		}
 		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		bytes := n * unit.bytes
-		if !(least <= bytes && bytes <= most) || bytes != math.Trunc(bytes) {
-			return 0, errNotAllowed
+		if !(minSize <= bytes && bytes <= maxSize) || bytes != math.Trunc(bytes) {
+			return errNotAllowed
 		}
-		return int64(bytes), nil
+		*s = Size(bytes)
+		return nil
 	}
-	return 0, errNotAllowed
+	return errNotAllowed
 }
 
-func formatBytes(n int64) string {
+func (s *Size) String() string {
 	for _, unit := range []struct {
 		name  string
-		bytes int64
+		bytes Size
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"MB", 1e6}, {"kB", 1e3}} {
-		if n%unit.bytes == 0 {
-			return strconv.FormatInt(n/unit.bytes, 10) + unit.name
+		if *s%unit.bytes == 0 {
+			return strconv.FormatInt(int64(*s/unit.bytes), 10) + unit.name
 		}
 	}
-	return strconv.FormatInt(n, 10) + "B"
+	return strconv.FormatInt(int64(*s), 10) + "B"
 }
 
 func (s *Size) allowed() string { return `a size from "64KiB" to "1GiB", such as "50MiB"` }

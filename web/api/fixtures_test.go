@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -28,6 +29,7 @@ var things = []thing{
 	{missing: map[string]string{"pod_id": nothing, "inbox_id": "nobody@podmail.test"}},
 	{missing: map[string]string{"message_id": "<nothing@example.org>", "thread_id": nothing, "attachment_id": "nothing"}, make: (*tenant).newMessage},
 	{missing: map[string]string{"draft_id": nothing, "draft_attachment_id": "nothing"}, make: (*tenant).newDraft},
+	{missing: map[string]string{"webhook_id": "ep_nothing", "delivery_id": nothing}, make: (*tenant).newWebhook},
 	{missing: map[string]string{"domain_id": "nothing.test"}, make: (*tenant).newDomain},
 	{missing: map[string]string{"api_key_id": nothing}, make: (*tenant).newAPIKey},
 	{missing: map[string]string{"direction": "receive", "type": "block", "entry": "nothing.example"}, make: (*tenant).newListEntry},
@@ -63,6 +65,10 @@ var requests = []request{
 	{route: "POST /messages/batch-update", body: `{"message_ids":["${message_id}"],"add_labels":"seen"}`},
 	{route: "PATCH /messages/:message_id", body: `{"add_labels":["seen"]}`},
 	{route: "PATCH /threads/:thread_id", body: `{"add_labels":["seen"]}`},
+	{route: "POST /webhooks", body: `{"url":"https://${new}.example/hook","event_types":["message.sent"]}`},
+	{route: "PATCH /webhooks/:webhook_id", body: `{"event_types":["message.received"]}`},
+	{route: "PATCH /webhooks/:webhook_id/headers", body: `{"headers":{"X-Token":"t"}}`, status: 204},
+	{route: "POST /webhooks/:webhook_id/deliveries/:delivery_id/replay"},
 	{route: "POST /lists/:direction/:type", body: `{"entry":"${entry}"}`},
 	{route: "POST /drafts", body: `{"subject":"s","to":["someone@elsewhere.test"]}`},
 	{route: "PATCH /drafts/:draft_id", body: `{"subject":"changed"}`},
@@ -225,6 +231,23 @@ func (n *tenant) newDraft(t testing.TB, name string) map[string]string {
 	made := n.d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/drafts",
 		`{"subject":"`+name+` draft","to":["`+name+`@elsewhere.test"],"attachments":[{"filename":"`+name+`.txt","content":"aGk="}]}`)
 	return map[string]string{"draft_id": made.get(t, "draft_id"), "draft_attachment_id": made.get(t, "attachments.0.attachment_id")}
+}
+
+// newWebhook makes a webhook that has something to tell: of a message that is gone again.
+func (n *tenant) newWebhook(t testing.TB, name string) map[string]string {
+	t.Helper()
+	inbox := "/v0/inboxes/" + n.inbox.InboxID
+	id := n.d.call(t, n.inboxKey, "POST", inbox+"/webhooks", `{"url":"https://`+name+`.example/hook","event_types":["message.received"],"client_id":"`+name+`"}`).get(t, "webhook_id")
+	n.d.Deliver(t, n.inbox.InboxID, "From: writer@example.org\nMessage-ID: <news@"+name+">\nSubject: "+name+" news\n\n"+name)
+	var made reply
+	for made.status == 0 || strings.Contains(made.body, `"count":0`) {
+		if _, err := n.d.Server.FanOut(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		made = n.d.call(t, n.inboxKey, "GET", inbox+"/webhooks/"+id+"/deliveries", "")
+	}
+	n.d.call(t, n.inboxKey, "DELETE", inbox+"/messages/news@"+name, "")
+	return map[string]string{"webhook_id": id, "delivery_id": made.get(t, "deliveries.0.delivery_id")}
 }
 
 func (n *tenant) newDomain(t testing.TB, name string) map[string]string {

@@ -91,6 +91,10 @@ func pathNoun(name string) string {
 		return "List entry"
 	case "draft_id":
 		return "Draft"
+	case "webhook_id":
+		return "Webhook"
+	case "delivery_id":
+		return "Delivery"
 	case "thread_id":
 		return "Thread"
 	default:

@@ -78,6 +78,19 @@ func (a *API) Mount(e *echo.Echo) {
 	}
 
 	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/webhooks", a.listWebhooks)
+		at.post("/webhooks", a.createWebhook)
+		at.get("/webhooks/:webhook_id", a.getWebhook)
+		at.patch("/webhooks/:webhook_id", a.updateWebhook)
+		at.delete("/webhooks/:webhook_id", a.deleteWebhook)
+		at.get("/webhooks/:webhook_id/headers", a.getWebhookHeaders)
+		at.patch("/webhooks/:webhook_id/headers", a.updateWebhookHeaders)
+		at.get("/webhooks/:webhook_id/deliveries", a.listWebhookDeliveries)
+		at.get("/webhooks/:webhook_id/deliveries/:delivery_id", a.getWebhookDelivery)
+		at.post("/webhooks/:webhook_id/deliveries/:delivery_id/replay", a.replayWebhookDelivery)
+	}
+
+	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/drafts", a.listDrafts)
 		at.get("/drafts/:draft_id", a.getDraft)
 		at.get("/drafts/:draft_id/attachments/:attachment_id", a.getDraftAttachment)

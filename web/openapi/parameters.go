@@ -38,6 +38,7 @@ var parameters = map[string]parameter{
 	"usage_types":             {texts, "Only these types."},
 	"start":                   {moment, "From here on; 90 days back at most. Default: a day before end."},
 	"end":                     {moment, "Up to here. Default: now."},
+	"state":                   {object{"type": "string", "enum": []string{"queued", "delivered", "failed", "gone"}}, "Only those in this state."},
 	"period":                  {object{"type": "integer", "minimum": 1, "maximum": 86400}, "Seconds of a bucket."},
 }
 
@@ -52,6 +53,7 @@ var pathParameters = map[string]string{
 	"domain_id":     "Name of a domain.",
 	"api_key_id":    "Id of a key; of a public key also its client_id.",
 	"webhook_id":    "Id or client_id of a webhook.",
+	"delivery_id":   "Id of a delivery.",
 	"direction":     "send, receive or reply.",
 	"type":          "allow or block.",
 	"entry":         "An address or a domain.",
