@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"podmail/imap"
@@ -32,6 +34,7 @@ import (
 	"podmail/smtp"
 	"podmail/storage"
 	"podmail/web"
+	"podmail/web/metrics"
 	"podmail/web/webhook"
 )
 
@@ -144,7 +147,8 @@ func newServer(cfg *config.Config, store *storage.Store, origin string, log *slo
 	return server.New(server.Options{
 		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: dns.NewClient(string(cfg.DNS.Resolver), bool(cfg.DNS.Trusted)), Log: log,
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
-		MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Poster: webhook.NewPoster(wallClock{}, cfg.AllowsPrivate()),
+		MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
+		Poster: webhook.NewPoster(wallClock{}, cfg.AllowsPrivate()),
 	})
 }
 
@@ -173,6 +177,7 @@ func listen(cfg *config.Config, certificate *tls.Config) (map[string]net.Listene
 	for key, address := range map[string]config.Listener{
 		"smtp.listen": cfg.SMTP.Listen, "smtp.submission": cfg.SMTP.Submission, "smtp.submission_tls": cfg.SMTP.SubmissionTLS,
 		"imap.listen": cfg.IMAP.Listen, "imap.listen_tls": cfg.IMAP.ListenTLS, "http.listen": cfg.HTTP.Listen,
+		"metrics.listen": cfg.Metrics.Listen,
 	} {
 		if address == "" {
 			continue
@@ -198,23 +203,37 @@ func closeAll(sockets map[string]net.Listener) {
 
 // doors are what the world talks to, over the one server.
 type doors struct {
-	server *server.Server
-	smtp   *smtp.Server
-	imap   *imap.Server
-	web    *web.Server
-	log    *slog.Logger
+	server  *server.Server
+	smtp    *smtp.Server
+	imap    *imap.Server
+	web     *web.Server
+	metrics *metrics.Server
+	log     *slog.Logger
 }
 
 func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger) *doors {
 	hostname := string(cfg.Hostname)
+	counted := prometheus.NewRegistry()
+	counted.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &doors{
 		server: srv,
-		smtp:   smtp.New(smtp.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log, Clock: wallClock{}}),
+		smtp:   smtp.New(smtpOptions(cfg, srv, certificate, log, counted)),
 		imap:   imap.New(imap.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log}),
 		web: web.New(web.Options{Server: srv, PublicURL: origin, Log: log, FetchDir: string(cfg.DataDir), AllowPrivate: cfg.AllowsPrivate(),
 			Limits: web.Limits{MaxBody: int64(cfg.HTTP.MaxRequest), MaxFetched: int64(cfg.HTTP.MaxFetched)}}),
-		log: log,
+		metrics: metrics.New(counted, log),
+		log:     log,
 	}
+}
+
+func smtpOptions(cfg *config.Config, srv *server.Server, certificate *tls.Config, log *slog.Logger, counted prometheus.Registerer) smtp.Options {
+	l := &cfg.Limits
+	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted,
+		ProxyNetworks:  cfg.SMTP.ProxyNetworks.Prefixes(),
+		MaxConnections: int(l.Connections), MaxPerIP: int(l.ConnectionsPerIP), MaxPerNetwork: int(l.ConnectionsPerNetwork),
+		MessagesPerHour: int64(l.MessagesPerHour), RecipientsPerHour: int64(l.RecipientsPerHour), BytesPerHour: int64(l.BytesPerHour),
+		MaxRecipients: int(l.Recipients), MaxHeaderSize: int64(l.HeaderSize), MaxErrors: int(l.Errors), MaxLoginFailures: int(l.FailedLogins),
+		CommandTime: time.Duration(l.CommandTime), StallTime: time.Duration(l.StallTime), BodyTime: time.Duration(l.BodyTime)}
 }
 
 // run answers on the sockets until ctx ends or a door fails, and stops everything then. release gives signals back
@@ -229,6 +248,7 @@ func (d *doors) run(ctx context.Context, release func(), sockets map[string]net.
 	serveOn := map[string]func(net.Listener) error{
 		"smtp.listen": d.smtp.ServeMX, "smtp.submission": d.smtp.ServeSubmission, "smtp.submission_tls": d.smtp.ServeSubmissionTLS,
 		"imap.listen": d.imap.Serve, "imap.listen_tls": d.imap.Serve, "http.listen": d.web.Serve,
+		"metrics.listen": d.metrics.Serve,
 	}
 	for key, socket := range sockets {
 		d.log.Info("listening", "setting", key, "address", socket.Addr().String())
@@ -262,7 +282,7 @@ func (d *doors) close() {
 	defer cancel()
 	var closing errgroup.Group
 	for name, shutdown := range map[string]func(context.Context) error{
-		"smtp": d.smtp.Shutdown, "imap": d.imap.Shutdown, "http": d.web.Shutdown,
+		"smtp": d.smtp.Shutdown, "imap": d.imap.Shutdown, "http": d.web.Shutdown, "metrics": d.metrics.Shutdown,
 	} {
 		closing.Go(func() error {
 			if err := shutdown(ctx); err != nil {

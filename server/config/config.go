@@ -15,15 +15,18 @@ import (
 
 // Config is every setting. The comments name the keys; config.example.toml explains them.
 type Config struct {
-	Hostname      Domain // hostname
-	DataDir       Path   // data_dir
-	DefaultDomain Domain // default_domain
+	Hostname      Domain  // hostname
+	DataDir       Path    // data_dir
+	DefaultDomain Domain  // default_domain
+	Postmaster    Mailbox // postmaster
 	SMTP          SMTP
 	IMAP          IMAP
 	HTTP          HTTP
 	TLS           TLS
 	DNS           DNS
 	Webhooks      Webhooks
+	Limits        Limits
+	Metrics       Metrics
 
 	sources map[string]string // key to where its value came from; absent: the default
 }
@@ -34,6 +37,12 @@ type SMTP struct {
 	Submission     Listener // smtp.submission
 	SubmissionTLS  Listener // smtp.submission_tls
 	MaxMessageSize Size     // smtp.max_message_size
+	ProxyNetworks  Networks // smtp.proxy_networks
+}
+
+// Metrics is where the operator's monitoring asks.
+type Metrics struct {
+	Listen Listener // metrics.listen
 }
 
 // IMAP is where mail programs read.
@@ -76,6 +85,7 @@ func Default() Config {
 		SMTP:          SMTP{Listen: "127.0.0.1:2525", Submission: "127.0.0.1:2587", MaxMessageSize: 50 << 20},
 		IMAP:          IMAP{Listen: "127.0.0.1:2143"},
 		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000},
+		Limits:        defaultLimits(),
 		sources:       map[string]string{},
 	}
 }
@@ -100,14 +110,16 @@ func (s setting) variable() string {
 
 // settings is the table of all settings, over the values of c.
 func (c *Config) settings() []setting {
-	return []setting{
+	return append([]setting{
 		{"hostname", &c.Hostname},
 		{"data_dir", &c.DataDir},
 		{"default_domain", &c.DefaultDomain},
+		{"postmaster", &c.Postmaster},
 		{"smtp.listen", &c.SMTP.Listen},
 		{"smtp.submission", &c.SMTP.Submission},
 		{"smtp.submission_tls", &c.SMTP.SubmissionTLS},
 		{"smtp.max_message_size", &c.SMTP.MaxMessageSize},
+		{"smtp.proxy_networks", &c.SMTP.ProxyNetworks},
 		{"imap.listen", &c.IMAP.Listen},
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},
@@ -119,7 +131,8 @@ func (c *Config) settings() []setting {
 		{"dns.resolver", &c.DNS.Resolver},
 		{"dns.trusted", &c.DNS.Trusted},
 		{"webhooks.allow_private", &c.Webhooks.AllowPrivate},
-	}
+		{"metrics.listen", &c.Metrics.Listen},
+	}, c.Limits.settings()...)
 }
 
 // Sources is where Load looks, beside the defaults.

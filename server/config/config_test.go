@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -49,10 +50,10 @@ max_message_size = "1MiB"
 }
 
 func TestFilesAreTakenStrictly(t *testing.T) {
-	const top = "there are data_dir, default_domain, hostname, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks]"
+	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [metrics], [limits]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
-		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, submission, submission_tls"},
+		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, proxy_networks, submission, submission_tls"},
 		{"unknown inline key", "smtp = { listen = \":25\", tls = true }", "f.toml:1: there is no setting smtp.tls; [smtp] has "},
 		{"unknown table", "[delivery]\nrelay = \"\"", "f.toml:2: there is no setting delivery.relay; " + top},
 		{"unknown empty table", "\n[hooks]", "f.toml:2: there is no setting hooks; " + top},
@@ -79,6 +80,11 @@ func TestFilesAreTakenStrictly(t *testing.T) {
 		{"URL with a path", "[http]\npublic_url = \"https://mail.example/api\"", "f.toml:2: http.public_url must be an http or https URL without a path"},
 		{"URL of another kind", "[http]\npublic_url = \"ftp://mail.example\"", "f.toml:2: http.public_url must be"},
 		{"no API", "[http]\nlisten = \"\"", "f.toml:2: http.listen must not be empty"},
+		{"a limit of nothing", "limits.errors = 0", "f.toml:1: limits.errors must be a whole number from 1 to 1000000000, not \"0\""},
+		{"a volume without end", "limits.bytes_per_hour = \"2000GiB\"", "f.toml:1: limits.bytes_per_hour must be a size from \"1MiB\" to \"1024GiB\""},
+		{"a time without unit", "limits.stall_time = \"5\"", "f.toml:1: limits.stall_time must be a time from \"1s\" to \"24h\", such as \"5m\", not \"5\""},
+		{"no network", "smtp.proxy_networks = \"10.0.0.0/8, proxy\"", "f.toml:1: smtp.proxy_networks must be addresses and networks"},
+		{"no inbox", "postmaster = \"ops\"", "f.toml:1: postmaster must be the address of an inbox"},
 		{"TLS port without certificate", "[smtp]\nsubmission_tls = \":465\"\n[imap]\nlisten_tls = \":993\"",
 			"f.toml:2: smtp.submission_tls needs a certificate: set tls.cert and tls.key too, or leave it empty\nf.toml:4: imap.listen_tls needs a certificate"},
 		{"certificate without key", "[tls]\ncert = \"c.pem\"", "f.toml:2: tls.cert is set, so tls.key must be set too"},
@@ -131,6 +137,16 @@ func TestSizes(t *testing.T) {
 	c := Default()
 	if err := c.readTOML("f.toml", []byte("smtp.max_message_size = 65_536")); err != nil || c.SMTP.MaxMessageSize != 65536 {
 		t.Errorf("a plain number: %d, %v", c.SMTP.MaxMessageSize, err)
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	var n Networks
+	if err := n.UnmarshalText([]byte("10.1.2.3/8, 192.0.2.7,2001:db8::/32")); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(n.Prefixes()); got != "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]" || Networks("").Prefixes() != nil {
+		t.Error(got)
 	}
 }
 

@@ -144,35 +144,45 @@ var units = []struct {
 
 // UnmarshalText takes a number with a unit, or of bytes without one.
 func (s *Size) UnmarshalText(text []byte) error {
+	n, err := parseBytes(string(text), minSize, maxSize)
+	if err == nil {
+		*s = Size(n)
+	}
+	return err
+}
+
+func (s *Size) String() string { return formatBytes(int64(*s)) }
+
+// parseBytes reads a number of bytes between two bounds.
+func parseBytes(text string, least, most float64) (int64, error) {
 	for _, unit := range units {
-		number, ok := strings.CutSuffix(string(text), unit.name)
+		number, ok := strings.CutSuffix(text, unit.name)
 		if !ok {
 			continue
 		}
 		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		bytes := n * unit.bytes
-		if !(minSize <= bytes && bytes <= maxSize) || bytes != math.Trunc(bytes) {
-			return errNotAllowed
+		if !(least <= bytes && bytes <= most) || bytes != math.Trunc(bytes) {
+			return 0, errNotAllowed
 		}
-		*s = Size(bytes)
-		return nil
+		return int64(bytes), nil
 	}
-	return errNotAllowed
+	return 0, errNotAllowed
 }
 
-func (s *Size) String() string {
+func formatBytes(n int64) string {
 	for _, unit := range []struct {
 		name  string
-		bytes Size
+		bytes int64
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"MB", 1e6}, {"kB", 1e3}} {
-		if *s%unit.bytes == 0 {
-			return strconv.FormatInt(int64(*s/unit.bytes), 10) + unit.name
+		if n%unit.bytes == 0 {
+			return strconv.FormatInt(n/unit.bytes, 10) + unit.name
 		}
 	}
-	return strconv.FormatInt(int64(*s), 10) + "B"
+	return strconv.FormatInt(n, 10) + "B"
 }
 
 func (s *Size) allowed() string { return `a size from "64KiB" to "1GiB", such as "50MiB"` }
