@@ -55,6 +55,16 @@ func (d Domain) Serves(name string) bool {
 	return d.Verified && (name == d.Name || d.SubdomainsEnabled && d.SubdomainsVerified)
 }
 
+// LinkHost is the host that serves what mail of the domain links to; empty until its record was found.
+func (d Domain) LinkHost() string {
+	for _, r := range d.Records {
+		if r.Type == RecordCNAME && r.Status == RecordValid && d.TrackingEnabled {
+			return r.Name
+		}
+	}
+	return ""
+}
+
 // DKIMKey is a key that signs a domain's mail (RFC 6376, RFC 8463).
 type DKIMKey struct {
 	Selector  string `json:"selector"`

@@ -121,6 +121,7 @@ func (s *Server) readContent(ctx context.Context, scope mail.Scope, src source) 
 		if c.HTML, err = parse.Body(raw, src.html, maxBody); err != nil {
 			return c, fmt.Errorf("read html: %w", err)
 		}
+		c.HTML = s.withoutPictures(scope, c.HTML)
 		c.HasHTML, c.ExtractedHTML = true, reply.HTML(c.HTML)
 		if !c.HasText {
 			c.ExtractedText = reply.Text(reply.ToText(c.HTML))

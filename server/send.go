@@ -21,6 +21,7 @@ type SendRequest struct {
 	Attachments          []NewAttachment
 	Headers              map[string]string
 	Labels               []string
+	TrackOpens           bool // by a picture in HTML
 	Once                 Once
 }
 
@@ -50,6 +51,7 @@ type outgoing struct {
 	fetches     []fetch    // files that are not here yet
 	handling    mail.Handling
 	reporting   map[string]mail.Reporting // by recipient
+	tracked     bool
 }
 
 // Send composes a message, stores it as sent and queues it to every recipient, in one transaction.
@@ -68,7 +70,7 @@ func (s *Server) Send(ctx context.Context, g mail.Grant, r SendRequest) (mail.Me
 
 // newOutgoing checks a request and turns it into a draft from the grant's inbox.
 func (s *Server) newOutgoing(ctx context.Context, g mail.Grant, r SendRequest) (*outgoing, error) {
-	out := &outgoing{labels: []string{mail.LabelSent}, once: r.Once, sender: g.KeyScope}
+	out := &outgoing{labels: []string{mail.LabelSent}, once: r.Once, sender: g.KeyScope, tracked: r.TrackOpens}
 	err := s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
 		out.inbox, err = tx.FindOwnInbox()
 		return err
@@ -166,6 +168,11 @@ func (s *Server) sendOut(ctx context.Context, out *outgoing) (mail.Message, erro
 	}
 	if err := s.mayReach(ctx, out); err != nil {
 		return mail.Message{}, coded(err, "Inbox")
+	}
+	if out.tracked {
+		if err := s.track(ctx, out); err != nil {
+			return mail.Message{}, err
+		}
 	}
 	ctx = s.traced(ctx)
 	release, err := out.fetch(ctx)

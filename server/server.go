@@ -66,6 +66,7 @@ type Server struct {
 
 	organization storage.OrganizationRow
 	eventIDs     eventIDs
+	openTokens   openTokens
 	postIDs      eventIDs      // of webhooks' deliveries
 	posts        chan struct{} // wakes who tells webhooks
 	hooks        atomic.Bool   // whether anybody has a webhook; never false if so

@@ -64,7 +64,7 @@ func New(o Options) *Server {
 	limits := o.Limits.withDefaults()
 	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody,
 		MaxFetched: limits.MaxFetched, FetchTime: limits.FetchTime, FetchDir: o.FetchDir, AllowPrivate: o.AllowPrivate})
-	d := &door{next: api.SplitPaths(newRouter(o.PublicURL, answers)), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
+	d := &door{next: answers.Links(api.SplitPaths(newRouter(o.PublicURL, answers))), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
 	return &Server{http: &http.Server{
 		Handler:           d,
 		ReadHeaderTimeout: limits.HeaderTimeout,

@@ -26,17 +26,18 @@ type Options struct {
 
 // API answers requests. It is safe for concurrent use.
 type API struct {
-	server  *server.Server
-	log     *slog.Logger
-	maxBody int64
-	fetcher *fetcher
-	errors  errorTable
-	docs    string // URL of the page that explains the error codes
+	server    *server.Server
+	log       *slog.Logger
+	maxBody   int64
+	fetcher   *fetcher
+	errors    errorTable
+	publicURL string
+	docs      string // URL of the page that explains the error codes
 }
 
 // New returns an API; Mount it on a router.
 func New(o Options) *API {
-	return &API{server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), docs: o.PublicURL + errorsPath}
+	return &API{server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), publicURL: o.PublicURL, docs: o.PublicURL + errorsPath}
 }
 
 // handler answers one request of an authenticated caller, whose grant is narrowed to what the path names already.

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"podmail/mail"
+	"podmail/server"
 )
 
 // downloadsPath is where the links lead that server makes.
@@ -39,10 +40,13 @@ func (a *API) download(c echo.Context) error {
 	return nil
 }
 
-// LogPath is a request's path as it may stand in the log: a download's token is as good as a key while it lives.
+// LogPath is a request's path as it may stand in the log: a download's token is as good as a key while it lives, and a
+// picture's says for its reader that they looked.
 func LogPath(r *http.Request) string {
-	if strings.HasPrefix(r.URL.Path, downloadsPath) {
-		return downloadsPath
+	for _, secret := range []string{downloadsPath, server.OpensPath} {
+		if strings.HasPrefix(r.URL.Path, secret) {
+			return secret
+		}
 	}
 	return r.URL.Path
 }

@@ -115,6 +115,9 @@ func (a *API) createDraft(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
+	if r.TrackOpens {
+		return mail.Errorf(mail.CodeInvalid, "Opens of drafts cannot be tracked.").WithReason(mail.ReasonUnprocessable).WithFix("Send the message without a draft, or leave track_opens out.")
+	}
 	r.Headers, r.Once = nil, server.Once{} // no part of a draft, which has a client_id
 	n := server.NewDraft{SendRequest: r, InReplyTo: body.text("in_reply_to"), ForwardOf: body.text("forward_of"), ReplyAll: body.flag("reply_all"),
 		SendAt: body.moment("send_at"), ClientID: body.clientID()}

@@ -82,15 +82,10 @@ func (a *API) readSend(c echo.Context, g mail.Grant) (*object, server.SendReques
 	r := server.SendRequest{
 		To: body.texts("to"), Cc: body.texts("cc"), Bcc: body.texts("bcc"), ReplyTo: body.texts("reply_to"),
 		Subject: body.text("subject"), Text: body.optionalText("text"), HTML: body.optionalText("html"),
-		Headers: body.textMap("headers"), Labels: body.texts("labels"), Once: body.once(c, g),
+		Headers: body.textMap("headers"), Labels: body.texts("labels"), TrackOpens: body.flag("track_opens"), Once: body.once(c, g),
 	}
-	track := body.flag("track_opens")
 	if r.Attachments, err = a.newAttachments(body, "attachments"); err != nil {
 		return nil, r, err
-	}
-	if track {
-		return nil, r, mail.Errorf(mail.CodeInvalid, "Opens cannot be tracked without a domain that has tracking enabled.").
-			WithReason(mail.ReasonUnprocessable).WithFix("Leave track_opens out.")
 	}
 	return body, r, nil
 }
