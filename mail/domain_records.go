@@ -58,7 +58,7 @@ func RecordsOf(d *Domain, keys []DKIMKey, hostname string) []DomainRecord {
 	for _, k := range keys {
 		records = append(records, DomainRecord{Type: RecordTXT, Name: k.Selector + "._domainkey." + d.Name, Value: "v=DKIM1; k=" + k.Algorithm + "; p=" + k.Public})
 	}
-	records = append(records, DomainRecord{Type: RecordTXT, Name: "_dmarc." + d.Name, Value: "v=DMARC1; p=none"})
+	records = append(records, DomainRecord{Type: RecordTXT, Name: "_dmarc." + d.Name, Value: "v=DMARC1; p=none; rua=mailto:" + ReportDMARC.AddressFor(d.Name)})
 	if d.SubdomainsEnabled {
 		records = append(records, DomainRecord{Type: RecordMX, Name: "*." + d.Name, Value: hostname, Priority: mxPriority})
 	}

@@ -40,8 +40,8 @@ type Incoming struct {
 const maxReceived = 100
 
 // Recipient finds the inbox that an envelope recipient names (case-insensitive, plus-addresses included); the operator's
-// for postmaster and abuse. CodeNotFound if there is none, CodeForbidden if its domain is none of ours: nothing is
-// relayed.
+// for postmaster and abuse, and what stands for one where a domain takes reports. CodeNotFound if there is none,
+// CodeForbidden if its domain is none of ours: nothing is relayed.
 func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbox, err error) {
 	wanted := inboxAddress(address)
 	operators := s.isOperators(wanted)
@@ -56,6 +56,9 @@ func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbo
 			return mail.Errorf(mail.CodeForbidden, "This server takes no mail for %s.", domain)
 		}
 		operators = isRole(local)
+		if reports, ok, failed := reportsAddress(tx, wanted); failed != nil || ok {
+			inbox, err = reports, failed
+		}
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) && operators {
@@ -116,7 +119,11 @@ type received struct {
 
 // deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
 // in it too.
-func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Parsed, c *content, r received, also func(storage.SystemTx) error) error {
+func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed, c *content, r received, also func(storage.SystemTx) error) error {
+	inboxes, reports, err := s.takeReports(ctx, to, p, c, r)
+	if err != nil {
+		return err
+	}
 	told, err := s.readReport(ctx, p, c, r)
 	if err != nil {
 		return err
@@ -124,22 +131,9 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 	filings := make([]*filing, len(inboxes))
 	events := make([]mail.EventType, len(inboxes))
 	for i := range inboxes {
-		m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
-		mailbox, event := mail.LabelReceived, mail.EventReceived
-		blocked, err := s.isBlocked(ctx, inboxes[i].Scope(), &p.Envelope, r.reversePath)
-		if err != nil {
-			return coded(err, "Mailbox")
-		}
-		if blocked {
-			m.Labels, mailbox, event = []string{mail.LabelBlocked, mail.LabelReceived, mail.LabelUnread}, mail.LabelSpam, mail.EventReceivedBlocked
-		}
-		if p.Auto {
-			m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
-		}
-		if filings[i], err = s.newFiling(m, p, c, r.trace, mailbox); err != nil {
+		if filings[i], events[i], err = s.newReceived(ctx, &inboxes[i], p, c, r); err != nil {
 			return err
 		}
-		events[i] = event
 	}
 	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		for i, f := range filings {
@@ -151,6 +145,9 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 			if err := tx.InsertEvent(event); err != nil {
 				return err
 			}
+		}
+		if err := keepReports(sys, reports); err != nil {
+			return err
 		}
 		if also != nil {
 			return also(sys)
@@ -166,6 +163,24 @@ func (s *Server) deliverTo(ctx context.Context, inboxes []mail.Inbox, p *mail.Pa
 	}
 	poke(s.index)
 	return nil
+}
+
+// newReceived prepares a received message for an inbox, and says which event tells of it.
+func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (*filing, mail.EventType, error) {
+	m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
+	mailbox, event := mail.LabelReceived, mail.EventReceived
+	blocked, err := s.isBlocked(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
+	if err != nil {
+		return nil, event, coded(err, "Mailbox")
+	}
+	if blocked {
+		m.Labels, mailbox, event = []string{mail.LabelBlocked, mail.LabelReceived, mail.LabelUnread}, mail.LabelSpam, mail.EventReceivedBlocked
+	}
+	if p.Auto {
+		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
+	}
+	f, err := s.newFiling(m, p, c, r.trace, mailbox)
+	return f, event, err
 }
 
 // fileReceived files a message; one that is a report on a message of the inbox in that one's thread, with what it tells.
@@ -193,10 +208,10 @@ func (s *Server) distinctInboxes(ctx context.Context, in Incoming) (inboxes []ma
 		}
 		in.Inboxes = append(in.Inboxes, inbox)
 	}
-	seen := map[int64]bool{}
+	seen := map[string]bool{}
 	for _, i := range in.Inboxes {
-		if !seen[i.ID] {
-			seen[i.ID] = true
+		if !seen[i.Address] {
+			seen[i.Address] = true
 			inboxes = append(inboxes, i)
 		}
 	}

@@ -79,6 +79,7 @@ type Server struct {
 	running      sync.Map      // requests with an idempotency key that are under way
 	busyDrafts   sync.Map      // keys of the drafts that are being changed (false) or sent (true)
 	awaited      atomic.Int64  // searches that wait for the indexer
+	reading      chan struct{} // has room for the reports on domains that are read at a time
 	used         usedKeys
 	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row
 }
@@ -88,7 +89,7 @@ func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, postmaster: mail.CanonicalAddress(o.Postmaster),
 		turns: newTurns(o.Queue), posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
-		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1),
+		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }
 

@@ -77,7 +77,7 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 	ctx = mail.WithTrace(ctx, d.TraceID)
 	inbox, err := s.Recipient(ctx, d.Recipient)
 	if code := mail.CodeOf(err); code == mail.CodeNotFound || code == mail.CodeForbidden { // or its domain is gone
-		return s.bounce(ctx, d)
+		return s.bounce(ctx, d, outcome{state: mail.DeliveryBounced, reply: "550 5.1.1 no such mailbox here", status: "5.1.1"})
 	} else if err != nil {
 		return err
 	}
@@ -107,24 +107,27 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		poke(s.queue)
 		return nil
 	}
+	if refused, ok := errors.AsType[*mail.Error](err); ok && refused.Code == mail.CodeInvalid { // a report that none is
+		return s.bounce(ctx, d, outcome{state: mail.DeliveryBounced, reply: "550 5.6.0 " + refused.Message, status: "5.6.0"})
+	}
 	if err == nil {
 		s.hub.Wake(sender)
 	}
 	return err
 }
 
-func (s *Server) bounce(ctx context.Context, d mail.Delivery) error {
+func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 	scope := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
 	now := s.clock.Now()
 	err := s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
-		return s.settle(tx, d.ID, outcome{state: mail.DeliveryBounced, reply: "550 5.1.1 no such mailbox here", status: "5.1.1"}, now)
+		return s.settle(tx, d.ID, o, now)
 	})
 	if errors.Is(err, errSettled) {
 		return nil
 	}
 	if err == nil {
 		s.hub.Wake(scope)
-		s.log.Info("bounced", "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "reason", "no such mailbox here")
+		s.log.Info("bounced", "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "reason", o.reply)
 	}
 	return err
 }

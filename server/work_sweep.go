@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"podmail/storage"
@@ -13,9 +14,10 @@ const (
 )
 
 // Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
-// entries of lists that have ended, what webhooks were told long ago, and bytes that were staged and never became a message. It is a step of Run.
+// entries of lists that have ended, old reports, what webhooks were told long ago, and bytes that were staged and never
+// became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
-	var inboxes, pods, staged, domains, entries []storage.Job
+	var inboxes, pods, staged, domains, entries, reports []storage.Job
 	now := s.clock.Now()
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
 		if inboxes, err = tx.ListHiddenInboxes(10); err != nil {
@@ -30,6 +32,9 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 		if entries, err = tx.ListExpiredEntries(now, sweepBatch); err != nil {
 			return err
 		}
+		if reports, err = tx.ListOldReports(now.Add(-reportLife), sweepBatch); err != nil {
+			return err
+		}
 		staged, err = tx.ListStaged(now.Add(-stagedLife), 10)
 		return err
 	})
@@ -41,7 +46,7 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	if err := s.forgetEntries(ctx, entries); err != nil {
+	if err := errors.Join(s.forgetEntries(ctx, entries), s.forgetReports(ctx, reports)); err != nil {
 		return false, err
 	}
 	hooks, err := s.sweepWebhooks(ctx)

@@ -150,8 +150,11 @@ func (tx Tx) HideDomain(id int64, now time.Time) error {
 	return err
 }
 
-// DeleteDomain removes a hidden domain.
+// DeleteDomain removes a hidden domain and what was reported of it.
 func (tx Tx) DeleteDomain(id int64) error {
+	if _, err := tx.tx.Exec(deleteReportsOfDomain, id); err != nil {
+		return err
+	}
 	_, err := tx.tx.Exec(deleteDomain, id)
 	return translate(err)
 }

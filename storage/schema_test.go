@@ -61,7 +61,7 @@ func TestEveryTableIsBoundToAPod(t *testing.T) {
 		"deliveries_due", "webhooks_of_all_by_time", "webhooks_by_client_id", "webhooks_deleted",
 		"webhook_deliveries_by_webhook", "webhook_deliveries_by_lane", "webhook_deliveries_due", "webhook_deliveries_by_age",
 		"webhook_attempts_by_delivery", "webhook_attempts_by_webhook", "webhook_attempts_by_age", "blobs_staged", "pods_by_time",
-		"domains_of_all_by_time", "domains_due", "domains_deleted", "inboxes_by_domain"}
+		"domains_of_all_by_time", "domain_reports_by_report", "domain_reports_by_time", "domain_reports_by_age", "domains_due", "domains_deleted", "inboxes_by_domain"}
 	for _, row := range query(t, db, `SELECT name FROM sqlite_master WHERE type = 'table'`) {
 		table := row[0].(string)
 		if slices.Contains(exempt, table) || strings.HasPrefix(table, "search_") {

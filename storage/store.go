@@ -38,6 +38,7 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"inbox_words":        {Pod: "pod_id", Inbox: "inbox_id"},
 	"pods":               {Pod: "id"},
 	"domains":            {Pod: "pod_id"},
+	"domain_reports":     {Pod: "pod_id"},
 	"inboxes":            {Pod: "pod_id", Inbox: "id"},
 	"api_keys":           {Pod: "pod_id", Inbox: "inbox_id"},
 	"mailboxes":          {Pod: "pod_id", Inbox: "inbox_id"},

@@ -46,6 +46,8 @@ func (a *API) Mount(e *echo.Echo) {
 		at.post("/domains/:domain_id/verify", a.verifyDomain)
 		at.get("/domains/:domain_id/zone-file", a.getZoneFile)
 		at.get("/domains/:domain_id/setup-link", a.getSetupLink)
+		at.get("/domains/:domain_id/dmarc-reports", a.listDMARCReports)
+		at.get("/domains/:domain_id/tls-reports", a.listTLSReports)
 	}
 
 	organization.get("/api-keys/:api_key_id", a.getAPIKey)
