@@ -19,7 +19,7 @@ var unavailable = map[string]string{
 }
 
 // pending are the methods, or the resources whose methods, are not served yet.
-var pending = []string{"websockets.connect", "webhooks", "metrics", "events", "agent", "accounts", "providers", "inboxes.authorize"}
+var pending = []string{"websockets.connect", "metrics", "events", "agent", "accounts", "providers", "inboxes.authorize"}
 
 func isPending(method string) bool {
 	return slices.ContainsFunc(pending, func(p string) bool { return method == p || slices.Contains(strings.Split(method, "."), p) })
