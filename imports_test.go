@@ -31,7 +31,7 @@ var homes = []struct {
 }{
 	{"modernc.org/sqlite", []string{"storage/sqlite"}, "another engine can stand behind storage"},
 	{"database/sql", []string{"storage/sqlite"}, "SQL is storage's, connections are storage/sqlite's"},
-	{"net/http", []string{"web", "bench"}, "HTTP is the web door's"},
+	{"net/http", []string{"web", "smtp/deliver", "bench"}, "HTTP is the web door's; MTA-STS policies are fetched by it"},
 	{"github.com/labstack/echo", []string{"web"}, "the HTTP framework is the web door's, and can be changed there"},
 	{"github.com/coder/websocket", []string{"web"}, "WebSockets are the web door's"},
 	{"github.com/emersion/go-smtp", []string{"smtp", "bench"}, "SMTP is the smtp door's"},

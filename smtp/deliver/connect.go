@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"podmail/mail"
+	"podmail/mail/tlsrpt"
 )
 
 // errHandshake is TLS that failed although nothing demands it: the connection is lost, plain text may work.
@@ -87,56 +88,81 @@ func hostText(h host, a netip.Addr) string {
 // upgrade goes on under TLS if the host offers it (RFC 3207).
 func (c *Courier) upgrade(s *session, t mail.Transfer, h host, y security) error {
 	if !s.offers("STARTTLS") {
-		if y.required {
-			return unmet(y, "4.7.4", "%s does not offer TLS", h.name)
-		}
-		return nil
+		return c.without(s, h, y, "it is not offered")
 	}
 	r, err := s.ask(c.o.Times.Greeting, "STARTTLS")
 	switch {
-	case err != nil && y.required:
-		return unmet(y, "4.7.5", "%s: after STARTTLS: %v", h.name, err)
 	case err != nil:
-		return fmt.Errorf("%w: %w", errHandshake, err)
-	case r.code != 220 && y.required:
-		return unmet(y, "4.7.4", "%s will not start it: %s", h.name, r.text)
+		return c.broken(s, h, y, fmt.Errorf("after STARTTLS: %w", err))
 	case r.code != 220:
-		return nil
+		return c.without(s, h, y, "it is not started: "+r.text)
 	case s.r.Buffered() > 0: // somebody in between has put them there (RFC 3207 6)
-		s.broken = true
-		if y.required {
-			return unmet(y, "4.7.5", "%s sent bytes before TLS began", h.name)
-		}
-		return fmt.Errorf("%w: bytes came before it began", errHandshake)
+		return c.broken(s, h, y, errors.New("bytes came before TLS began"))
 	}
 	if err := c.handshake(s, h, y); err != nil {
 		return err
 	}
-	err = s.hello(t.HELO)                                            // what was offered in plain text does not count (RFC 3207 4.2)
-	if s.broken && err != nil && !y.required && s.ctx.Err() == nil { // in TLS 1.3 a server may object only now
-		return fmt.Errorf("%w: %w", errHandshake, err)
+	err = s.hello(t.HELO) // what was offered in plain text does not count (RFC 3207 4.2)
+	if err != nil && s.broken {
+		return c.broken(s, h, y, err) // in TLS 1.3 a server may object only now
 	}
 	return err
 }
 
+// without goes on in plain text if it may.
+func (c *Courier) without(s *session, h host, y security, why string) error {
+	c.count(s, h, y, "starttls-not-supported", why)
+	if y.required {
+		return unmet(y, "4.7.4", "%s: %s", h.name, why)
+	}
+	return nil
+}
+
+// broken ends a connection on which TLS has failed.
+func (c *Courier) broken(s *session, h host, y security, err error) error {
+	s.broken = true
+	if s.ctx.Err() != nil {
+		return lost(err, "in the TLS handshake")
+	}
+	c.count(s, h, y, resultType(err), err.Error())
+	if y.required {
+		return unmet(y, "4.7.5", "%s: %v", h.name, err)
+	}
+	return fmt.Errorf("%w: %w", errHandshake, err)
+}
+
 func (c *Courier) handshake(s *session, h host, y security) error {
-	var verified bool
-	if err := s.secure(c.config(h, y, &verified)); err != nil {
-		switch {
-		case s.ctx.Err() != nil:
-			return lost(err, "in the TLS handshake")
-		case y.required:
-			return unmet(y, "4.7.5", "%s: %v", h.name, err)
-		}
-		return fmt.Errorf("%w: %w", errHandshake, err)
+	var verdict error
+	if err := s.secure(c.config(h, y, &verdict)); err != nil {
+		return c.broken(s, h, y, err)
 	}
 	switch {
 	case y.verified:
 		s.tls += ", verified for " + y.by
-	case verified:
+	case verdict == nil:
 		s.tls += ", verified"
 	default:
 		s.tls += ", not verified"
 	}
+	if verdict != nil && y.policy.Type == "sts" { // in testing: it is only told
+		c.count(s, h, y, resultType(verdict), verdict.Error())
+	} else {
+		c.count(s, h, y, "", "")
+	}
 	return nil
+}
+
+// count notes how a connection fared under a host's policy; no kind: well.
+func (c *Courier) count(s *session, h host, y security, kind, why string) {
+	f := tlsrpt.Failure{}
+	if kind != "" {
+		f = tlsrpt.Failure{Type: kind, ReceivingMX: h.name, Reason: why}
+		if a, ok := s.raw.RemoteAddr().(*net.TCPAddr); ok {
+			f.ReceivingIP = a.AddrPort().Addr().Unmap().String()
+		}
+		if a, ok := s.raw.LocalAddr().(*net.TCPAddr); ok {
+			f.SendingIP = a.AddrPort().Addr().Unmap().String()
+		}
+	}
+	c.tally.note(y.policy, f)
 }

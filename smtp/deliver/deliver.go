@@ -26,6 +26,9 @@ type Options struct {
 	Port         string         // 25, of MX hosts
 	AllowPrivate bool           // whether MX hosts may have addresses outside the Internet
 	Roots        *x509.CertPool // who vouches for certificates; nil: whom the system trusts
+	PolicyPort   string         // 443, of the hosts of MTA-STS policies
+	Policies     []Policy       // that are known from before
+	Keep         func(Policy)   // is told of each that is fetched; nil: it is forgotten with the Courier
 	Times        Times
 	MaxIdle      int // 100 connections that wait for another message
 }
@@ -45,6 +48,7 @@ type Times struct {
 
 func (o Options) withDefaults() Options {
 	set(&o.Port, "25")
+	set(&o.PolicyPort, "443")
 	set(&o.MaxIdle, 100)
 	set(&o.Times.Connect, 20*time.Second)
 	set(&o.Times.Greeting, 5*time.Minute)
@@ -67,14 +71,16 @@ func set[T comparable](v *T, def T) {
 
 // Courier carries messages out. It is safe for concurrent use.
 type Courier struct {
-	o    Options
-	pool *pool
+	o        Options
+	pool     *pool
+	policies *policies
+	tally    tally
 }
 
 // New returns a Courier with no connections.
 func New(o Options) *Courier {
 	o = o.withDefaults()
-	return &Courier{o: o, pool: newPool(o.MaxIdle, o.Times)}
+	return &Courier{o: o, pool: newPool(o.MaxIdle, o.Times), policies: newPolicies(o.Policies)}
 }
 
 // Close says goodbye on idle connections, and lets no further one become idle. What is being carried goes on.

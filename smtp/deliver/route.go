@@ -23,6 +23,7 @@ const (
 // host is where a transfer may be handed over.
 type host struct {
 	name     string // without final dot; an address literal's address
+	domain   string // whose mail it takes; empty: a relay, or a literal
 	port     string
 	address  netip.Addr // of a literal
 	implicit bool       // there is no MX: the destination itself
@@ -84,7 +85,7 @@ func (c *Courier) choose(name string, records []dns.MX, helo string) ([]host, *f
 	if len(records) == 0 {
 		records = []dns.MX{{Host: name}}
 		if !c.isUs(name, helo) {
-			return []host{{name: name, port: c.o.Port, implicit: true}}, nil
+			return []host{{name: name, domain: name, port: c.o.Port, implicit: true}}, nil
 		}
 	}
 	usable := slices.DeleteFunc(slices.Clone(records), func(mx dns.MX) bool { return mx.Host == "." || mx.Host == "" })
@@ -102,7 +103,7 @@ func (c *Courier) choose(name string, records []dns.MX, helo string) ([]host, *f
 	}
 	var hosts []host
 	for _, mx := range usable[:min(len(usable), maxHosts)] {
-		hosts = append(hosts, host{name: mx.Host, port: c.o.Port})
+		hosts = append(hosts, host{name: mx.Host, domain: name, port: c.o.Port})
 	}
 	return hosts, nil
 }

@@ -125,6 +125,11 @@ func TestRequireTLS(t *testing.T) {
 			w, h := meet(t, c.s, func(o *deliver.Options) { o.Roots = ours.pool })
 			tr := transfer(plain, "bob@example.org")
 			tr.RequireTLS = true
+			w.expect(t, tr, "tls permanent 0 5.7.30") // nobody vouches for the host's name
+			if h.connections() != 0 {
+				t.Error("a host was called whose name anybody can have forged")
+			}
+			w.zone.Sign(mail.RecordMX, "example.org")
 			w.expect(t, tr, c.want)
 			taken := strings.HasPrefix(c.want, "taken")
 			if got := h.heard("MAIL"); taken != (len(got) == 1 && strings.HasSuffix(got[0], " REQUIRETLS")) || !taken && got != nil {

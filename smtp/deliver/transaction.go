@@ -272,9 +272,7 @@ func (t *transaction) body() *failure {
 	}
 	r, err := t.s.read(t.s.times.Final)
 	if err != nil { // RFC 1047: nobody knows whether the host has it
-		f := lost(err, "the message was sent, and whether the host has taken it is not known")
-		f.permanent, f.elsewhere = false, false
-		return t.forAccepted(f)
+		return t.forAccepted(lost(err, "the message was sent, and whether the host has taken it is not known"))
 	}
 	if !r.good() {
 		return t.forAccepted(refused(r, "the message"))

@@ -12,9 +12,17 @@ const maxConnections = 12
 // try hands the parcel over at the first host that takes it. What it returns is the failure of recipients who are
 // still open.
 func (c *Courier) try(ctx context.Context, p *parcel, hosts []host) (worst *failure) {
+	k, f := c.learn(ctx, hosts)
+	if f != nil {
+		return f
+	}
 	connections := 0
 	for _, h := range hosts {
-		y := demands(p.Transfer, h)
+		y, f := c.demands(ctx, p.Transfer, h, k)
+		if f != nil {
+			worst = weigh(worst, f.at(h.name, ""))
+			continue
+		}
 		key := poolKey{name: h.name, port: h.port, helo: p.HELO, security: y.id(), source: p.Source}
 		if p.Relay != nil {
 			key.user = p.Relay.Username + "\x00" + p.Relay.Password
