@@ -98,6 +98,16 @@ func HiddenOf(labels []string) (h Hidden) {
 	return h
 }
 
+// Labels are those that stand for a reason of the set, but for that of drafts.
+func (h Hidden) Labels() (labels []string) {
+	for _, l := range []string{LabelSpam, LabelTrash, LabelBlocked, LabelUnauthenticated} {
+		if h&HiddenBy(l) != 0 {
+			labels = append(labels, l)
+		}
+	}
+	return labels
+}
+
 // HiddenBy is the reason that one label stands for, or zero.
 func HiddenBy(label string) Hidden {
 	switch label {

@@ -141,3 +141,43 @@ func (s *Server) AfterEvent(ctx context.Context, eventID string) (seq int64, err
 	}
 	return seq, coded(err, "Events")
 }
+
+// ListInboxEvents lists the changes of labels in the grant's inbox, newest first. Those of messages that the key may not
+// read are left out.
+func (s *Server) ListInboxEvents(ctx context.Context, g mail.Grant, p mail.Page) (events []mail.Event, next string, err error) {
+	if err := g.Require(mail.MessageRead); err != nil {
+		return nil, "", err
+	}
+	after, err := s.eventPage(p)
+	if err != nil {
+		return nil, "", err
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		events, err = tx.ListLabelEvents(after, p.Ascending, ^readable(g)&^mail.HiddenDraft, p.Limit+1)
+		return err
+	})
+	if len(events) > p.Limit {
+		events = events[:p.Limit]
+		next = s.EventID(events[p.Limit-1].Seq)
+	}
+	for i := range events {
+		events[i].EventID = s.EventID(events[i].Seq)
+	}
+	return events, next, coded(err, "Events")
+}
+
+// eventPage is where a page begins. Its token is the id of the last event of the page before: a sequence number would
+// tell how much happens elsewhere.
+func (s *Server) eventPage(p mail.Page) (after int64, err error) {
+	if p.Token == "" && p.Ascending {
+		return 0, nil
+	}
+	if p.Token == "" {
+		return math.MaxInt64, nil
+	}
+	after, ok := s.eventIDs.parse(p.Token)
+	if !ok {
+		return 0, mail.Invalid("page_token", "is not a token of this list").WithFix("Pass next_page_token of the page before, unchanged.")
+	}
+	return after, nil
+}

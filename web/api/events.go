@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/labstack/echo/v4"
+
 	"podmail/mail"
 	"podmail/server"
 )
@@ -134,4 +136,36 @@ func marshal(v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// inboxEvent is the contract's InboxEvent.
+type inboxEvent struct {
+	OrganizationID string         `json:"organization_id"`
+	PodID          string         `json:"pod_id"`
+	InboxID        string         `json:"inbox_id"`
+	EventID        string         `json:"event_id"`
+	EventType      mail.EventType `json:"event_type"`
+	MessageID      string         `json:"message_id"`
+	Label          string         `json:"label"`
+	EventAt        timestamp      `json:"event_at"`
+	CreatedAt      timestamp      `json:"created_at"`
+}
+
+func (a *API) listInboxEvents(c echo.Context, g mail.Grant) error {
+	q := readQuery(c)
+	p := q.page(maxPlainLimit)
+	if err := q.err(); err != nil {
+		return err
+	}
+	events, next, err := a.server.ListInboxEvents(c.Request().Context(), g, p)
+	if err != nil {
+		return err
+	}
+	return answer(c, struct {
+		page
+		Events []inboxEvent `json:"events"`
+	}{page{len(events), p.Limit, next}, each(events, func(e *mail.Event) inboxEvent {
+		at := timestamp(e.CreatedAt) // an event is recorded as it happens
+		return inboxEvent{a.server.OrganizationID(), g.PodID, g.InboxID, e.EventID, e.Type, e.MessageID, e.Label, at, at}
+	})})
 }

@@ -71,6 +71,7 @@ func (a *API) Mount(e *echo.Echo) {
 	inbox.post("/messages/:message_id/reply", a.reply)
 	inbox.post("/messages/:message_id/reply-all", a.replyAll)
 	inbox.post("/messages/:message_id/forward", a.forward)
+	inbox.get("/events", a.listInboxEvents)
 
 	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/lists/:direction/:type", a.listListEntries)
