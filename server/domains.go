@@ -140,7 +140,7 @@ func (s *Server) UpdateDomain(ctx context.Context, g mail.Grant, name string, u 
 	if err := g.Require(mail.DomainUpdate); err != nil {
 		return d, err
 	}
-	now := s.clock.Now()
+	now, verified := s.clock.Now(), false
 	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) (err error) {
 		if d, err = tx.FindDomain(domainName(name)); err != nil {
 			return err
@@ -151,13 +151,16 @@ func (s *Server) UpdateDomain(ctx context.Context, g mail.Grant, name string, u 
 		}
 		u.apply(&d)
 		d.UpdatedAt = now
-		if reconsider(&d, mail.RecordsOf(&d, keys, s.hostname), now) {
+		if verified = reconsider(&d, mail.RecordsOf(&d, keys, s.hostname), now); verified {
 			if err := tx.InsertDomainEvent(domainVerified(&d, now)); err != nil {
 				return err
 			}
 		}
 		return tx.UpdateDomain(d)
 	})
+	if err == nil && verified {
+		s.hub.Wake(d.Scope())
+	}
 	return d, coded(err, "Domain")
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -240,4 +241,66 @@ func FuzzEventID(f *testing.F) {
 			t.Errorf("%q is taken for %d", id, seq)
 		}
 	})
+}
+
+// TestOldEventsGo: after thirty days, however many there are; whoever would go on behind one that is gone is told so.
+func TestOldEventsGo(t *testing.T) {
+	ctx := context.Background()
+	w := servertest.New(t)
+	pod := w.Pod(t, "acme")
+	alice := w.Inbox(t, pod, "alice")
+	sweep := func() {
+		t.Helper()
+		for more := true; more; {
+			var err error
+			if more, err = w.Server.Sweep(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	start, err := w.Server.LastEvent(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	post(t, w, "alice", "old")
+	if _, err := w.Server.UpdateMessage(ctx, alice, lastMessage(t, w, alice), []string{"a"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.Clock.Step(29 * 24 * time.Hour)
+	sub := subscribe(t, w, pod, server.Wanted{})
+	sweep()
+	lines, old := told(t, w, pod, sub, start)
+	check(t, "after 29 days", lines, "message.received alice@podmail.test old")
+	post(t, w, "alice", "new")
+	w.Clock.Step(2 * 24 * time.Hour)
+	sweep()
+	lines, last := told(t, w, pod, sub, start)
+	check(t, "after 31 days", lines, "message.received alice@podmail.test new")
+	if events, _, err := w.Server.ListInboxEvents(ctx, alice, mail.Page{Limit: 10}); err != nil || len(events) > 0 {
+		t.Error("changes of labels:", events, err)
+	}
+	if _, err := w.Server.AfterEvent(ctx, w.Server.EventID(old)); mail.CodeOf(err) != mail.CodeInvalid {
+		t.Error("behind what is gone:", err)
+	}
+	if seq, err := w.Server.AfterEvent(ctx, w.Server.EventID(last)); seq != last || err != nil {
+		t.Error(seq, err)
+	}
+	w.Clock.Step(31 * 24 * time.Hour)
+	sweep()
+	end, err := w.Server.LastEvent(ctx)
+	if err != nil || end != last {
+		t.Error("when all are gone:", end, last, err)
+	}
+	if _, err := w.Server.AfterEvent(ctx, w.Server.EventID(end)); err != nil {
+		t.Error(err)
+	}
+}
+
+func lastMessage(t *testing.T, w *servertest.World, g mail.Grant) string {
+	t.Helper()
+	messages, _, err := w.Server.ListMessages(context.Background(), g, mail.MessageFilter{}, mail.Page{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return messages[0].MessageID
 }

@@ -155,6 +155,11 @@ func poke(ch chan struct{}) {
 // the watch.
 func (s *Server) Watch(g mail.Grant) (<-chan struct{}, func()) { return s.hub.Watch(g.Scope) }
 
+// WatchEvents is Watch for the places of a subscription.
+func (s *Server) WatchEvents(sub mail.Subscription) (<-chan struct{}, func()) {
+	return s.hub.Watch(sub.Scopes...)
+}
+
 // newID makes a public id: a UUID that sorts by creation (RFC 9562 5.7).
 func (s *Server) newID() (string, error) {
 	id, err := uuid.NewV7FromReader(s.random)

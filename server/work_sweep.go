@@ -3,19 +3,22 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"podmail/storage"
 )
 
 const (
-	sweepBatch = 200       // rows removed in one transaction
-	stagedLife = time.Hour // after which a blob that was never linked is dead: no body takes that long
+	sweepBatch = 200                 // rows removed in one transaction
+	stagedLife = time.Hour           // after which a blob that was never linked is dead: no body takes that long
+	eventBunch = 1000                // events removed in one transaction
+	eventLife  = 30 * 24 * time.Hour // after which what happened is told to nobody any more
 )
 
 // Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
-// entries of lists that have ended, old reports, what webhooks were told long ago, and bytes that were staged and never
-// became a message. It is a step of Run.
+// entries of lists that have ended, old reports and events, what webhooks were told long ago, and bytes that were staged
+// and never became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	var inboxes, pods, staged, domains, entries, reports []storage.Job
 	now := s.clock.Now()
@@ -73,7 +76,11 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return hooks || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+	pruned, err := s.pruneEvents(ctx)
+	if err != nil {
+		return false, err
+	}
+	return pruned || hooks || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
 }
 
 func sweepInbox(tx storage.Tx) error {
@@ -91,4 +98,22 @@ func sweepPod(tx storage.Tx) (waits bool, err error) {
 		return true, err
 	}
 	return false, tx.DeletePod()
+}
+
+// pruneEvents removes some old events, once webhooks have been handed them, and tells whether it found any.
+func (s *Server) pruneEvents(ctx context.Context) (found bool, err error) {
+	before, handed, old := s.clock.Now().Add(-eventLife), int64(math.MaxInt64), int64(0)
+	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
+		if s.hooks.Load() {
+			if handed, err = tx.FindFanned(); err != nil {
+				return err
+			}
+		}
+		old, err = tx.FindOldEvent(before, handed, eventBunch)
+		return err
+	})
+	if err != nil || old == 0 {
+		return false, err
+	}
+	return true, s.store.System().Unhurried().Write(ctx, func(tx storage.SystemTx) error { return tx.PruneEvents(old) })
 }

@@ -37,6 +37,9 @@ var (
 		SELECT w.pod_id, w.inbox_id, w.id, w.enabled AND NOT w.deleted FROM hooks JOIN webhooks w ON w.id = hooks.id LIMIT ?2`)
 	forgetPosts        = tables.Compile(`DELETE FROM webhook_deliveries WHERE id IN (SELECT d.id FROM webhook_deliveries d WHERE d.state <> 'queued' AND d.updated_at <= ?1 AND {organization} LIMIT ?2)`)
 	forgetAttempts     = tables.Compile(`DELETE FROM webhook_attempts WHERE id IN (SELECT a.id FROM webhook_attempts a WHERE a.created_at <= ?1 AND {organization} LIMIT ?2)`)
+	findOldEvent       = tables.Compile(`SELECT ifnull(max(x.id), 0) FROM (SELECT e.id, e.created_at FROM events e WHERE e.id <= ?2 AND {organization} ORDER BY e.id LIMIT ?3) x WHERE x.created_at < ?1`)
+	deleteEvents       = tables.Compile(`DELETE FROM events WHERE id <= ? AND {organization}`)
+	setPruned          = tables.Compile(`UPDATE organization SET pruned = ?`)
 	listDeletedDomains = tables.Compile(`SELECT d.pod_id, NULL, d.id FROM domains d WHERE d.deleted = 1 AND {organization} LIMIT ?`)
 )
 
@@ -224,4 +227,20 @@ func (tx SystemTx) ForgetWebhookDeliveries(until time.Time, limit int) (removed 
 		removed += n
 	}
 	return removed, nil
+}
+
+// FindOldEvent finds up to which sequence number, of the oldest events and at most limit of them, all happened before a
+// moment and none lies behind upTo. It is 0 if there is none.
+func (tx SystemTx) FindOldEvent(before time.Time, upTo int64, limit int) (seq int64, err error) {
+	err = tx.one(findOldEvent, []any{before, upTo, limit}, &seq)
+	return seq, err
+}
+
+// PruneEvents removes the events up to a sequence number, and notes that they are gone.
+func (tx SystemTx) PruneEvents(upTo int64) error {
+	if _, err := tx.tx.Exec(deleteEvents, upTo); err != nil {
+		return err
+	}
+	_, err := tx.tx.Exec(setPruned, upTo)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,6 +18,7 @@ import (
 	"podmail/server"
 	"podmail/web/api"
 	"podmail/web/openapi"
+	"podmail/web/stream"
 )
 
 // Options is everything a Server needs. Limits that are zero have the defaults named beside them.
@@ -27,6 +29,7 @@ type Options struct {
 	FetchDir     string // where files lie for a moment that requests name by URL; empty: the system's
 	AllowPrivate bool   // whether URLs that users give may lead to private addresses
 	Limits       Limits
+	Streams      stream.Limits
 }
 
 // Limits bounds what one peer can take.
@@ -56,7 +59,8 @@ func (l Limits) withDefaults() Limits {
 
 // Server is the HTTP door.
 type Server struct {
-	http *http.Server
+	http    *http.Server
+	streams *stream.Streams
 }
 
 // New returns a Server; give it listeners with Serve.
@@ -64,8 +68,9 @@ func New(o Options) *Server {
 	limits := o.Limits.withDefaults()
 	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody,
 		MaxFetched: limits.MaxFetched, FetchTime: limits.FetchTime, FetchDir: o.FetchDir, AllowPrivate: o.AllowPrivate})
-	d := &door{next: answers.Links(api.SplitPaths(newRouter(o.PublicURL, answers))), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
-	return &Server{http: &http.Server{
+	streams := stream.New(stream.Options{Server: o.Server, API: answers, Log: o.Log, Limits: o.Streams})
+	d := &door{next: answers.Links(api.SplitPaths(newRouter(o.PublicURL, answers, streams))), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
+	return &Server{streams: streams, http: &http.Server{
 		Handler:           d,
 		ReadHeaderTimeout: limits.HeaderTimeout,
 		ReadTimeout:       limits.BodyTimeout,
@@ -77,12 +82,13 @@ func New(o Options) *Server {
 }
 
 // newRouter assembles what answers requests.
-func newRouter(origin string, answers *api.API) *echo.Echo {
+func newRouter(origin string, answers *api.API, streams *stream.Streams) *echo.Echo {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is anybody's to write
 	e.Logger.SetOutput(io.Discard)
 	e.StdLogger = log.New(io.Discard, "", 0)
 	answers.Mount(e)
+	e.GET("/v0", streams.Open)
 	describe(e, origin)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
 	return e
@@ -116,12 +122,15 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Shutdown stops listening and waits for the requests under way to be answered; those that still are when ctx ends are
-// cut off.
+// Shutdown stops listening, waits for the requests under way to be answered and says goodbye on WebSockets, which the
+// HTTP server knows nothing of any more; those that still are when ctx ends are cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
+	var streams sync.WaitGroup
+	streams.Go(func() { s.streams.Shutdown(ctx) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
+	streams.Wait()
 	return err
 }

@@ -20,22 +20,26 @@ func NewHub() *Hub {
 	return &Hub{watchers: map[mail.Scope]map[chan struct{}]struct{}{}}
 }
 
-// Watch returns a channel that receives after something within scope was committed, and a function that ends the
-// watch. Wake-ups that come faster than they are read melt into one.
-func (h *Hub) Watch(scope mail.Scope) (<-chan struct{}, func()) {
+// Watch returns a channel that receives after something within one of the scopes was committed, and a function that
+// ends the watch. Wake-ups that come faster than they are read melt into one.
+func (h *Hub) Watch(scopes ...mail.Scope) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.watchers[scope] == nil {
-		h.watchers[scope] = map[chan struct{}]struct{}{}
+	for _, scope := range scopes {
+		if h.watchers[scope] == nil {
+			h.watchers[scope] = map[chan struct{}]struct{}{}
+		}
+		h.watchers[scope][ch] = struct{}{}
 	}
-	h.watchers[scope][ch] = struct{}{}
 	return ch, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		delete(h.watchers[scope], ch)
-		if len(h.watchers[scope]) == 0 {
-			delete(h.watchers, scope)
+		for _, scope := range scopes {
+			delete(h.watchers[scope], ch)
+			if len(h.watchers[scope]) == 0 {
+				delete(h.watchers, scope)
+			}
 		}
 	}
 }

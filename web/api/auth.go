@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"strings"
 	"unicode"
 
@@ -29,6 +30,15 @@ func bearer(headers []string) (string, error) {
 	}
 	return "", mail.Errorf(mail.CodeUnauthenticated, "Unauthorized").WithReason(mail.ReasonMissingAuthorization).
 		WithFix("Send the header `Authorization: Bearer KEY` with an API key.")
+}
+
+// StreamKey takes the key out of a request for a WebSocket. Where a program cannot set a header, a browser say, it stands
+// in the query as api_key, which goes before the header's.
+func StreamKey(r *http.Request) (string, error) {
+	if key := r.URL.Query().Get("api_key"); key != "" {
+		return key, nil
+	}
+	return bearer(r.Header.Values(echo.HeaderAuthorization))
 }
 
 // everywhere leaves a grant as wide as its key.

@@ -109,6 +109,13 @@ func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// Explain words what went wrong for a peer who is not waiting for an answer: the name that clients know such errors by,
+// their code, and what to do next. r is the request that led there.
+func (a *API) Explain(r *http.Request, err error) (name, code, message, fix string) {
+	ans, body := a.told(r, err)
+	return ans.Name, ans.Code, body.Message, body.Fix
+}
+
 // told finds the answer to an error and begins its body.
 func (a *API) told(r *http.Request, err error) (errorAnswer, errorBody) {
 	if e, ok := errors.AsType[*mail.Error](err); ok {
