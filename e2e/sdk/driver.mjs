@@ -2,6 +2,7 @@
 // each line of standard output its {"result": ...} or {"error": ...}. A time among the arguments is {"$date": "..."}.
 import { createInterface } from "node:readline";
 import { AgentMailClient } from "agentmail";
+import * as sockets from "./sockets.mjs";
 import "./strict.mjs";
 
 const { API_KEY, API_URL } = process.env;
@@ -27,6 +28,7 @@ async function call({ method, args }) {
   if (method === "methods") return { result: methods() };
   const names = method.split(".");
   const verb = names.pop();
+  if (names[0] === "sockets") return { result: await sockets[verb](client, ...args) };
   const resource = names.reduce((at, name) => at[name], client);
   const result = await resource[verb](...args);
   if (typeof result?.arrayBuffer === "function") return { result: Buffer.from(await result.arrayBuffer()).toString() };
