@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"podmail/mail"
 	"podmail/server"
 	"podmail/server/servertest"
+	"podmail/storage"
 )
 
 // told reads on for a consumer of grant g until there is no more, and returns the events as text.
@@ -272,6 +274,18 @@ func TestOldEventsGo(t *testing.T) {
 	lines, old := told(t, w, pod, sub, start)
 	check(t, "after 29 days", lines, "message.received alice@podmail.test old")
 	post(t, w, "alice", "new")
+	for upTo, want := range map[int64]int64{start: start, math.MaxInt64: old + 1} { // what webhooks were not handed yet stays
+		err := w.Store.System().Read(ctx, func(tx storage.SystemTx) error {
+			seq, err := tx.FindOldEvent(w.Clock.Now().Add(-time.Hour), upTo, 1000)
+			if seq != want {
+				t.Errorf("up to %d: %d, want %d", upTo, seq, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.Clock.Step(2 * 24 * time.Hour)
 	sweep()
 	lines, last := told(t, w, pod, sub, start)

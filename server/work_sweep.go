@@ -52,7 +52,7 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	if err := errors.Join(s.forgetEntries(ctx, entries), s.forgetReports(ctx, reports)); err != nil {
 		return false, err
 	}
-	hooks, err := s.sweepWebhooks(ctx)
+	told, err := s.sweepTold(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -76,11 +76,7 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	pruned, err := s.pruneEvents(ctx)
-	if err != nil {
-		return false, err
-	}
-	return pruned || hooks || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+	return told || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
 }
 
 func sweepInbox(tx storage.Tx) error {
@@ -98,6 +94,16 @@ func sweepPod(tx storage.Tx) (waits bool, err error) {
 		return true, err
 	}
 	return false, tx.DeletePod()
+}
+
+// sweepTold removes some of what was told long ago, and tells whether there may be more.
+func (s *Server) sweepTold(ctx context.Context) (more bool, err error) {
+	hooks, err := s.sweepWebhooks(ctx)
+	if err != nil {
+		return false, err
+	}
+	events, err := s.pruneEvents(ctx)
+	return hooks || events, err
 }
 
 // pruneEvents removes some old events, once webhooks have been handed them, and tells whether it found any.
