@@ -208,7 +208,7 @@ func (n *tenant) replace(t testing.TB, params map[string]string) bool {
 	for _, th := range things {
 		for name := range th.missing {
 			if _, gone := params[name]; gone {
-				n.add(t, th, fmt.Sprint(n.name, n.d.names.Add(1)))
+				n.add(t, th, fmt.Sprint(n.name, "-", n.d.names.Add(1)))
 				return th.make != nil
 			}
 		}
