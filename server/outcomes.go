@@ -80,7 +80,7 @@ func notDelayedAnyMore(tx storage.Tx, message int64) (labels []string, err error
 }
 
 // postponed notes that a delivery failed for now, and when it is tried again.
-func (s *Server) postponed(tx storage.Tx, delivery int64, reply string, next, now time.Time) error {
+func (s *Server) postponed(tx storage.Tx, delivery int64, v verdict, now time.Time) error {
 	d, err := tx.FindDelivery(delivery)
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && !d.State.Waits()) {
 		return errSettled
@@ -88,7 +88,7 @@ func (s *Server) postponed(tx storage.Tx, delivery int64, reply string, next, no
 		return err
 	}
 	d.Attempts++
-	d.LastReply, d.NextAttemptAt, d.UpdatedAt = reply, next, now
+	d.LastReply, d.NextAttemptAt, d.UpdatedAt, d.Notified = v.reply, v.next, now, d.Notified || v.late
 	if err := tx.UpdateDelivery(d); err != nil || d.Message == 0 {
 		return err
 	}

@@ -75,9 +75,14 @@ func (o *outgoing) envelopeOf(in Incoming) {
 		if address := mail.CanonicalAddress(r); !seen[address] {
 			seen[address] = true
 			o.recipients = append(o.recipients, r)
+			var reporting mail.Reporting
 			if i < len(in.Reporting) {
-				o.reporting[r] = in.Reporting[i]
+				reporting = in.Reporting[i]
 			}
+			if reporting.Notify == "" { // what mail programs rely on without asking (RFC 3461 4.1)
+				reporting.Notify = "FAILURE,DELAY"
+			}
+			o.reporting[r] = reporting
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"podmail/mail"
+	"podmail/mail/dsn"
 	"podmail/storage"
 )
 
@@ -96,9 +97,17 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 	if err != nil {
 		return err
 	}
+	notices, err := s.newNotices(ctx, []fate{{delivery: d, action: dsn.Delivered}})
+	defer s.discardNotices(notices)
+	if err != nil {
+		return err
+	}
 	sender := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
 	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, received{reversePath: d.Sender, recipients: []string{d.Recipient}, trace: trace, at: now}, func(sys storage.SystemTx) error {
-		return s.settle(sys.For(sender), d.ID, outcome{state: mail.DeliveryDelivered}, now)
+		if err := s.settle(sys.For(sender), d.ID, outcome{state: mail.DeliveryDelivered}, now); err != nil {
+			return err
+		}
+		return fileNotices(sys.For(sender), notices)
 	})
 	if errors.Is(err, errSettled) {
 		return nil
@@ -119,8 +128,16 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 	scope := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
 	now := s.clock.Now()
-	err := s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
-		return s.settle(tx, d.ID, o, now)
+	notices, err := s.newNotices(ctx, []fate{{delivery: d, action: dsn.Failed, status: o.status, said: o.reply}})
+	defer s.discardNotices(notices)
+	if err != nil {
+		return err
+	}
+	err = s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
+		if err := s.settle(tx, d.ID, o, now); err != nil {
+			return err
+		}
+		return fileNotices(tx, notices)
 	})
 	if errors.Is(err, errSettled) {
 		return nil

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"podmail/mail"
+	"podmail/mail/dsn"
 	"podmail/storage"
 )
 
@@ -205,18 +207,28 @@ func (s *Server) carryLoad(ctx context.Context, l *load) error {
 		return err
 	}
 	ctx = mail.WithTrace(ctx, ds[0].TraceID)
-	t := mail.Transfer{TraceID: ds[0].TraceID, ReversePath: s.reversePath(&ds[0]), Destination: l.destination, Message: at.Reader(ctx, raw), Size: raw.Size, HELO: s.hostname, Relay: s.relay}
+	t := mail.Transfer{TraceID: ds[0].TraceID, ReversePath: s.reversePath(&ds[0]), Destination: l.destination, Message: at.Reader(ctx, raw), Size: raw.Size, HELO: s.hostname, Relay: s.relay,
+		RequireTLS: ds[0].RequireTLS, EnvelopeID: ds[0].EnvelopeID, Return: ds[0].Return}
 	if t.Keys, err = s.keysOf(ctx, scope, ds[0].Sender); err != nil {
 		return err
 	}
 	for _, d := range ds {
-		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient})
+		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient, Notify: d.Notify, OriginalRecipient: originalRecipient(&d)})
 	}
 	results := s.courier.Carry(ctx, t)
 	if ctx.Err() != nil && !anyTaken(results) {
 		return nil
 	}
 	return s.noteResults(context.WithoutCancel(ctx), scope, l.destination, ds, results)
+}
+
+// originalRecipient is ORCPT as it is handed on (RFC 3461 4.2).
+func originalRecipient(d *mail.Delivery) string {
+	kind, address, ok := strings.Cut(d.OriginalRecipient, ";")
+	if !ok {
+		return ""
+	}
+	return kind + ";" + dsn.Xtext(address)
 }
 
 func anyTaken(results []mail.TransferResult) bool {
@@ -244,17 +256,36 @@ func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string,
 	for _, r := range results {
 		byRecipient[r.Recipient] = r
 	}
-	err := s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
-		for _, d := range ds {
-			r, ok := byRecipient[d.Recipient]
-			if !ok {
-				return fmt.Errorf("the courier says nothing of %s", d.Recipient)
-			}
-			if err := s.noteResult(tx, &d, r, now); err != nil && !errors.Is(err, errSettled) {
+	verdicts := make([]verdict, len(ds))
+	var fates []fate
+	for i := range ds {
+		r, ok := byRecipient[ds[i].Recipient]
+		if !ok {
+			return fmt.Errorf("the courier says nothing of %s", ds[i].Recipient)
+		}
+		verdicts[i] = s.judgeResult(&ds[i], r, now)
+		if f, ok := verdicts[i].fate(&ds[i], r, now); ok {
+			fates = append(fates, f)
+		}
+	}
+	notices, err := s.newNotices(ctx, fates)
+	defer s.discardNotices(notices)
+	if err != nil {
+		return err
+	}
+	err = s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
+		settled := 0
+		for i := range ds {
+			if err := s.noteResult(tx, &ds[i], verdicts[i], now); errors.Is(err, errSettled) {
+				settled++
+			} else if err != nil {
 				return err
 			}
 		}
-		return nil
+		if settled == len(ds) { // by somebody else, who told the sender
+			return nil
+		}
+		return fileNotices(tx, notices)
 	})
 	if err != nil {
 		return err
@@ -266,19 +297,49 @@ func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string,
 	return nil
 }
 
-// noteResult notes what became of one delivery. What fails for now is tried until its time is over.
-func (s *Server) noteResult(tx storage.Tx, d *mail.Delivery, r mail.TransferResult, now time.Time) error {
+// verdict is what follows from the result of a transfer for one delivery.
+type verdict struct {
+	outcome
+	next time.Time // when it is tried again; zero: the outcome is final
+	late bool      // for so long that the sender is told, which he was not yet
+}
+
+// judgeResult works out a verdict. What fails for now is tried until its time is over.
+func (s *Server) judgeResult(d *mail.Delivery, r mail.TransferResult, now time.Time) verdict {
 	switch {
 	case r.Failure == "":
-		return s.settle(tx, d.ID, outcome{state: mail.DeliveryDelivered, reply: r.Text}, now)
+		return verdict{outcome: outcome{state: mail.DeliveryDelivered, reply: r.Text}}
 	case r.Permanent:
-		return s.settle(tx, d.ID, outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusOf(r)}, now)
+		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusOf(r)}}
 	}
 	next := now.Add(mail.RetryAfter(r.Failure, d.Attempts+1, s.jitter()))
 	if next.Sub(d.CreatedAt) > mail.QueueLife {
-		return s.settle(tx, d.ID, outcome{state: mail.DeliveryBounced, reply: r.Text, status: "4.4.7"}, now) // RFC 3463 3.5: expired
+		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: "4.4.7"}} // RFC 3463 3.5: expired
 	}
-	return s.postponed(tx, d.ID, r.Text, next, now)
+	return verdict{outcome{reply: r.Text, status: statusOf(r)}, next, !d.Notified && now.Sub(d.CreatedAt) >= lateAfter}
+}
+
+// fate is what the sender can be told by mail; false if there is nothing to tell. A host that sends notifications itself
+// tells of its success.
+func (v verdict) fate(d *mail.Delivery, r mail.TransferResult, now time.Time) (fate, bool) {
+	f := fate{delivery: *d, status: v.status, said: v.reply, host: r.Host}
+	switch {
+	case v.state == mail.DeliveryBounced:
+		f.action = dsn.Failed
+	case v.state == mail.DeliveryDelivered && !r.RemoteDSN:
+		f.action = dsn.Relayed
+	case v.late:
+		f.action, f.until = dsn.Delayed, d.CreatedAt.Add(mail.QueueLife)
+	}
+	return f, f.action != ""
+}
+
+// noteResult notes what became of one delivery.
+func (s *Server) noteResult(tx storage.Tx, d *mail.Delivery, v verdict, now time.Time) error {
+	if v.next.IsZero() {
+		return s.settle(tx, d.ID, v.outcome, now)
+	}
+	return s.postponed(tx, d.ID, v, now)
 }
 
 // statusOf is the enhanced status of a failure, made up from the reply's first digit if the host gave none.

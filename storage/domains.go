@@ -26,7 +26,7 @@ var (
 	findSharedByClient = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.client_id = ? AND d.pod_id IS NULL AND {organization} AND` + ownDomains + `ORDER BY d.id LIMIT 1`)
 	findDomainKeys     = tables.Compile(`SELECT d.keys FROM domains d WHERE d.id = ? AND d.deleted = 0 AND {shared d}`)
 	listDomains        = compileListing(`SELECT `+domainColumns+domainFrom+`WHERE`+ownDomains+`AND {after} {order} LIMIT ?3`, "d.created_at", "d.id")
-	listDomainsOver    = tables.Compile(`SELECT d.id, d.pod_id, d.name, d.builtin, d.verified, d.subdomains_enabled, d.subdomains_verified FROM json_each(?) j CROSS JOIN domains d ON d.name = j.value AND d.deleted = 0 AND {shared d} ORDER BY j.key`)
+	listDomainsOver    = tables.Compile(`SELECT d.id, d.pod_id, d.name, d.builtin, d.verified, d.subdomains_enabled, d.subdomains_verified, d.feedback_enabled FROM json_each(?) j CROSS JOIN domains d ON d.name = j.value AND d.deleted = 0 AND {shared d} ORDER BY j.key`)
 	insertDomain       = tables.Compile(domainInserted + `p.id` + domainInsertedValues + `FROM pods p WHERE p.id = {pod} AND {scope p}`)
 	insertSharedDomain = tables.Compile(domainInserted + `NULL` + domainInsertedValues + `WHERE {organization}`) // there is no pod to take from the handle
 	updateDomain       = tables.Compile(`UPDATE domains SET verified = ?2, subdomains_verified = ?3, status = ?4, reason = ?5, feedback_enabled = ?6, subdomains_enabled = ?7, tracking_enabled = ?8, records = ?9, checks = ?10, failing_since = ?11, next_check_at = ?12, updated_at = ?13 WHERE id = ?1 AND {scope domains}`)
@@ -87,14 +87,14 @@ func (tx Tx) FindDomainKeys(id int64) (keys []mail.DKIMKey, err error) {
 }
 
 // ListDomainsOver lists, nearest first, the domains that a name is or lies below and that the scope's pod may use; under
-// the organization, all of them. Their settings, records and times are left out.
+// the organization, all of them. Most of their settings, records and times are left out.
 func (tx Tx) ListDomainsOver(name string) ([]mail.Domain, error) {
 	names, err := json.Marshal(mail.ParentDomains(name))
 	if err != nil {
 		return nil, err
 	}
 	return all(tx, listDomainsOver, func(r *sqlite.Row) (d mail.Domain, err error) {
-		err = r.Scan(&d.ID, &d.Pod, &d.Name, &d.Builtin, &d.Verified, &d.SubdomainsEnabled, &d.SubdomainsVerified)
+		err = r.Scan(&d.ID, &d.Pod, &d.Name, &d.Builtin, &d.Verified, &d.SubdomainsEnabled, &d.SubdomainsVerified, &d.FeedbackEnabled)
 		return d, err
 	}, string(names))
 }

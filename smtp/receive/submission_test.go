@@ -91,7 +91,7 @@ func TestWhatASenderAsksForIsKept(t *testing.T) {
 	if got, want := queued[0].Reporting, (mail.Reporting{Notify: "SUCCESS,DELAY", OriginalRecipient: "rfc822;Far+away@example.org"}); got != want || queued[0].Handling != handling {
 		t.Errorf("%+v %+v", got, queued[0].Handling)
 	}
-	if queued[1].Reporting != (mail.Reporting{}) || queued[1].Handling != handling {
+	if queued[1].Reporting != (mail.Reporting{Notify: "FAILURE,DELAY"}) || queued[1].Handling != handling {
 		t.Errorf("%+v", queued[1])
 	}
 }
