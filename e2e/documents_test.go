@@ -15,7 +15,7 @@ import (
 func TestDocumentsRun(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/api-keys.md", "docs/domains.md", "docs/drafts.md", "docs/events.md", "docs/lists.md", "docs/mail-clients.md",
-		"docs/outcomes.md", "docs/receiving.md", "docs/search.md", "docs/sending.md", "docs/webhooks.md"} {
+		"docs/metrics.md", "docs/outcomes.md", "docs/receiving.md", "docs/search.md", "docs/sending.md", "docs/webhooks.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile("../" + page)

@@ -19,7 +19,7 @@ var unavailable = map[string]string{
 }
 
 // pending are the methods, or the resources whose methods, are not served yet.
-var pending = []string{"websockets.connect", "metrics", "events", "agent", "accounts", "providers", "inboxes.authorize"}
+var pending = []string{"websockets.connect", "events", "agent"}
 
 func isPending(method string) bool {
 	return slices.ContainsFunc(pending, func(p string) bool { return method == p || slices.Contains(strings.Split(method, "."), p) })
@@ -133,10 +133,8 @@ func (c *tour) visit() {
 		if c.served(c.way.prefix+"webhooks.list", c.way.to...) {
 			c.webhooks()
 		}
-		if c.served(c.way.prefix+"metrics.queryEvents", c.way.to...) {
-			c.do("metrics.queryEvents", nil, arg{"eventTypes": []string{"message.received", "message.sent"}, "period": 3600})
-			c.do("metrics.queryUsage", nil, arg{"usageTypes": []string{"message_count", "storage_bytes"}, "period": 3600, "descending": true})
-		}
+		c.do("metrics.queryEvents", nil, arg{"eventTypes": []string{"message.received", "message.sent"}, "period": 3600})
+		c.do("metrics.queryUsage", nil, arg{"usageTypes": []string{"message_count", "storage_bytes"}, "period": 3600, "descending": true})
 	}
 	c.messages()
 	c.hosted()
@@ -310,9 +308,7 @@ func (c *tour) webhooks() {
 
 // hosted: what belongs to AgentMail's hosted service is empty, or says that it is not there.
 func (c *tour) hosted() {
-	if !c.served("providers.list") {
-		return
-	}
+	c.call("providers.list", nil)
 	c.call("providers.search", nil, arg{"q": "any"})
 	c.call("accounts.list", nil)
 	c.refused(404, "accounts.get", "none")

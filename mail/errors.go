@@ -41,6 +41,7 @@ const (
 	ReasonCannotDelete         Reason = "cannot_delete"
 	ReasonUnprocessable        Reason = "unprocessable"
 	ReasonResourceDeleting     Reason = "resource_deleting"
+	ReasonRangeTooWide         Reason = "query_range_too_wide"
 )
 
 // Error is the one error that layers above storage hand to the doors.

@@ -30,6 +30,7 @@ type Thread struct {
 	UpdatedAt         time.Time
 
 	stored []string // the labels that its row has, sorted
+	seen   bool     // whether its row has messages, drafts aside
 }
 
 // Scope is the scope of the thread's inbox.
@@ -39,7 +40,21 @@ func (t *Thread) Scope() Scope { return Scope{Pod: t.Pod, Inbox: t.Inbox} }
 func (t *Thread) Labels() []string { return slices.Sorted(maps.Keys(t.LabelCounts)) }
 
 // Stored notes that the thread's row has its labels as they are now.
-func (t *Thread) Stored() { t.stored = t.Labels() }
+func (t *Thread) Stored() { t.stored, t.seen = t.Labels(), t.visible() }
+
+// visible tells whether it has messages, drafts aside.
+func (t *Thread) visible() bool { return len(t.HiddenCounts) > 0 }
+
+// Appeared is 1 if the thread got its first message since Stored, -1 if it lost its last, else 0.
+func (t *Thread) Appeared() int64 {
+	switch {
+	case t.visible() == t.seen:
+		return 0
+	case t.seen:
+		return -1
+	}
+	return 1
+}
 
 // LabelDiff tells which labels have come and gone since Stored.
 func (t *Thread) LabelDiff() (added, removed []string) {
@@ -129,7 +144,7 @@ func (t *Thread) count(labels []string, by int64) {
 
 // Rebuild derives the thread anew from all its messages, oldest first.
 func (t *Thread) Rebuild(messages []Message) {
-	*t = Thread{ID: t.ID, Pod: t.Pod, Inbox: t.Inbox, InboxID: t.InboxID, ThreadID: t.ThreadID, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, stored: t.stored}
+	*t = Thread{ID: t.ID, Pod: t.Pod, Inbox: t.Inbox, InboxID: t.InboxID, ThreadID: t.ThreadID, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, stored: t.stored, seen: t.seen}
 	for i := range messages {
 		t.Add(&messages[i])
 	}

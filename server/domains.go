@@ -199,7 +199,7 @@ func (s *Server) DeleteDomain(ctx context.Context, g mail.Grant, name string) er
 		if d, err = tx.FindDomain(domainName(name)); err != nil {
 			return err
 		}
-		return tx.HideDomain(d.ID, now)
+		return tx.HideDomain(d, now)
 	})
 	for more := true; more && err == nil; {
 		more, err = s.emptyDomain(ctx, storage.Job{Scope: d.Scope(), ID: d.ID})

@@ -368,7 +368,7 @@ func TestSweeperFinishesADeletion(t *testing.T) {
 	if _, err := s.CreateInbox(ctx, pod, server.NewInbox{Username: "a", Domain: d.Name}); err != nil {
 		t.Fatal(err)
 	}
-	err := w.Store.For(pod.Scope).Write(ctx, func(tx storage.Tx) error { return tx.HideDomain(d.ID, w.Clock.Now()) })
+	err := w.Store.For(pod.Scope).Write(ctx, func(tx storage.Tx) error { return tx.HideDomain(d, w.Clock.Now()) })
 	if err != nil {
 		t.Fatal(err)
 	}

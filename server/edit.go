@@ -164,7 +164,7 @@ func (e *edit) remove(m *mail.Message) error {
 		return err
 	}
 	e.shrunk[m.Thread] = true
-	return e.tx.DeleteMessage(m)
+	return e.tx.DeleteMessage(m, e.now)
 }
 
 // flush writes the threads. A thread without messages is gone.
@@ -181,7 +181,7 @@ func (e *edit) flush() error {
 			return err
 		}
 		if len(messages) == 0 {
-			if err := e.tx.DeleteThread(id); err != nil {
+			if err := e.tx.DeleteThread(id, e.now); err != nil {
 				return err
 			}
 			continue

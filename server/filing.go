@@ -118,7 +118,7 @@ func (f *filing) joinNamesake(tx storage.Tx, started int64) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.DeleteThread(started); err != nil {
+	if err := tx.DeleteThread(started, f.now); err != nil {
 		return err
 	}
 	return f.joinThread(tx, thread, 0)
@@ -143,7 +143,7 @@ func (f *filing) joinThread(tx storage.Tx, thread, waiting int64) error {
 	}
 	n.Thread, n.ThreadID = t.ID, t.ThreadID
 	if waiting != 0 {
-		if err := tx.MergeThread(waiting, thread); err != nil {
+		if err := tx.MergeThread(waiting, thread, f.now); err != nil {
 			return err
 		}
 	}

@@ -61,6 +61,11 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
+	if len(inboxes)+len(pods) > 0 {
+		if err := s.catchUp(ctx); err != nil { // what happened in them counts for what they were in
+			return false, err
+		}
+	}
 	for _, job := range inboxes {
 		if err := s.store.For(job.Scope).Write(ctx, sweepInbox); err != nil {
 			return false, err
@@ -84,7 +89,10 @@ func sweepInbox(tx storage.Tx) error {
 	if err != nil || !done {
 		return err
 	}
-	return tx.DeleteInbox()
+	if err := tx.DeleteInbox(); !errors.Is(err, storage.ErrGone) {
+		return err
+	}
+	return nil // what happened last is not metered yet
 }
 
 // sweepPod tells whether the pod must wait for something else to be removed first.
@@ -93,7 +101,10 @@ func sweepPod(tx storage.Tx) (waits bool, err error) {
 	if err != nil || !done {
 		return true, err
 	}
-	return false, tx.DeletePod()
+	if err := tx.DeletePod(); !errors.Is(err, storage.ErrGone) {
+		return false, err
+	}
+	return true, nil // what happened last is not metered yet
 }
 
 // sweepTold removes some of what was told long ago, and tells whether there may be more.

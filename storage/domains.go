@@ -128,7 +128,10 @@ func (tx Tx) InsertDomain(d mail.Domain, keys []mail.DKIMKey) (mail.Domain, erro
 	id, err := tx.tx.Insert(s, d.Name, d.Builtin, d.Verified, d.SubdomainsVerified, string(d.Status), sqlite.Null(d.Reason), d.FeedbackEnabled, d.SubdomainsEnabled, d.TrackingEnabled,
 		d.SharesMX, sqlite.Null(d.ClientID), encode(d.Records), d.Checks, d.FailingSince, d.NextCheckAt, encode(keys), d.CreatedAt)
 	d.ID, d.Pod, d.UpdatedAt = id, tx.Scope().Pod, d.CreatedAt
-	return d, translate(err)
+	if err != nil || d.Builtin {
+		return d, translate(err)
+	}
+	return d, tx.changeCount(d.CreatedAt, mail.UsageDomainCount, 1)
 }
 
 // UpdateDomain writes a domain's settings, and what is known of its records.
@@ -145,8 +148,11 @@ func (tx Tx) ScheduleDomain(id int64, at time.Time) error {
 }
 
 // HideDomain makes a domain invisible. Its name is free once its inboxes are hidden too, and DeleteDomain was called.
-func (tx Tx) HideDomain(id int64, now time.Time) error {
-	_, err := tx.tx.Exec(hideDomain, id, now)
+func (tx Tx) HideDomain(d mail.Domain, now time.Time) error {
+	if err := (Tx{tx.tx.Narrow(d.Scope())}).changeCount(now, mail.UsageDomainCount, -1); err != nil {
+		return err
+	}
+	_, err := tx.tx.Exec(hideDomain, d.ID, now)
 	return err
 }
 

@@ -68,7 +68,10 @@ func (tx Tx) ListInboxes(p mail.Page) ([]mail.Inbox, string, error) {
 func (tx Tx) InsertInbox(i mail.Inbox) (mail.Inbox, error) {
 	id, err := tx.tx.Insert(insertInbox, i.Address, sqlite.Null(i.DisplayName), sqlite.Null(i.ClientID), encode(i.Metadata), i.UIDValidity, sqlite.Null(i.Domain), i.CreatedAt)
 	i.ID, i.Pod, i.UpdatedAt = id, tx.Scope().Pod, i.CreatedAt
-	return i, translate(err)
+	if err != nil {
+		return i, translate(err)
+	}
+	return i, tx.changeCount(i.CreatedAt, mail.UsageInboxCount, 1)
 }
 
 // UpdateInbox writes display name and metadata of the handle's inbox.
@@ -79,6 +82,9 @@ func (tx Tx) UpdateInbox(i mail.Inbox) error {
 
 // HideInbox makes the handle's inbox invisible and its address free; what is under it is removed later.
 func (tx Tx) HideInbox(now time.Time) error {
+	if err := tx.loseInbox(now); err != nil {
+		return err
+	}
 	_, err := tx.tx.Exec(hideInbox, now)
 	return err
 }

@@ -132,6 +132,9 @@ func (tx Tx) InsertMessage(n *NewMessage) error {
 		return translate(err)
 	}
 	n.ID, n.Pod, n.Inbox, n.UpdatedAt = id, tx.Scope().Pod, tx.Scope().Inbox, n.CreatedAt
+	if err := tx.changeUsage(n.CreatedAt, messageUsage(&n.Message, 1)); err != nil {
+		return err
+	}
 	return tx.insertLabels(n.Labels, n.Timestamp, id)
 }
 
@@ -143,6 +146,9 @@ func (tx Tx) CopyMessage(from int64, to *mail.Message) error {
 		return translate(err)
 	}
 	to.ID = id
+	if err := tx.changeUsage(to.CreatedAt, messageUsage(to, 1)); err != nil {
+		return err
+	}
 	return tx.insertLabels(to.Labels, to.Timestamp, id)
 }
 
@@ -161,6 +167,14 @@ func (tx Tx) MoveMessage(m *mail.Message, added, removed []string) error {
 func (tx Tx) relabelled(m *mail.Message, added, removed []string, err error) error {
 	if err != nil {
 		return translate(err)
+	}
+	if slices.Contains(added, mail.LabelDraft) {
+		err = tx.changeCount(m.UpdatedAt, mail.UsageMessageCount, -1)
+	} else if slices.Contains(removed, mail.LabelDraft) {
+		err = tx.changeCount(m.UpdatedAt, mail.UsageMessageCount, 1)
+	}
+	if err != nil {
+		return err
 	}
 	if err := tx.deleteLabels(removed, m.Timestamp, m.ID); err != nil {
 		return err
@@ -190,9 +204,26 @@ func (tx Tx) deleteLabels(labels []string, timestamp time.Time, message int64) e
 	return nil
 }
 
+// messageUsage is what a message adds to the usage if it comes (1) or goes (-1). A draft is no message yet, but has
+// bytes.
+func messageUsage(m *mail.Message, n int64) (t mail.Totals) {
+	*t.Usage(mail.UsageStorageBytes) = n * m.Size
+	if !slices.Contains(m.Labels, mail.LabelDraft) {
+		*t.Usage(mail.UsageMessageCount) = n
+	}
+	return t
+}
+
 // DeleteMessage removes a message with its labels, settled deliveries, place in the search index, and its bytes if
 // nothing else in the pod needs them.
-func (tx Tx) DeleteMessage(m *mail.Message) error {
+func (tx Tx) DeleteMessage(m *mail.Message, now time.Time) error {
+	if err := tx.changeUsage(now, messageUsage(m, -1)); err != nil {
+		return err
+	}
+	return tx.removeMessage(m)
+}
+
+func (tx Tx) removeMessage(m *mail.Message) error {
 	var blob int64
 	if err := tx.one(findBlobOf, []any{m.ID}, &blob); err != nil {
 		return err

@@ -73,11 +73,17 @@ func (tx Tx) ListPods(p mail.Page) ([]mail.Pod, string, error) {
 func (tx Tx) InsertPod(p mail.Pod) (mail.Pod, error) {
 	id, err := tx.tx.Insert(insertPod, p.PodID, p.Name, sqlite.Null(p.ClientID), p.Default, p.CreatedAt)
 	p.ID, p.UpdatedAt = id, p.CreatedAt
-	return p, translate(err)
+	if err != nil {
+		return p, translate(err)
+	}
+	return p, tx.changeCount(p.CreatedAt, mail.UsagePodCount, 1)
 }
 
 // HidePod makes the pod of the handle's scope invisible until its last rows are removed.
 func (tx Tx) HidePod(now time.Time) error {
+	if err := tx.changeCount(now, mail.UsagePodCount, -1); err != nil {
+		return err
+	}
 	_, err := tx.tx.Exec(hidePod, now)
 	return err
 }

@@ -34,6 +34,8 @@ var (
 	relabelThread = tables.Compile(`UPDATE threads SET labels = ?2, hidden = ?3, visibility = ?4, updated_at = ?5 WHERE id = ?1 AND {scope threads}`)
 	deleteThread  = tables.Compile(`DELETE FROM threads WHERE id = ? AND {scope threads}`)
 
+	loseThread = tables.Compile(`INSERT INTO usage_changes (pod_id, inbox_id, at, ` + usageColumns + `) SELECT {pod}, {inbox}, ?2, 0, 0, -1, 0, 0, 0
+		FROM threads t WHERE t.id = ?1 AND t.hidden <> '{}' AND {scope t}`)
 	insertThreadLabel     = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, thread_id, label) VALUES ({pod}, {inbox}, ?1, ?2)`)
 	insertTwoThreadLabels = tables.Compile(`INSERT INTO thread_labels (pod_id, inbox_id, thread_id, label) VALUES ({pod}, {inbox}, ?1, ?2), ({pod}, {inbox}, ?1, ?3)`)
 	deleteThreadLabel     = tables.Compile(`DELETE FROM thread_labels WHERE inbox_id = {inbox} AND thread_id = ?1 AND label = ?2 AND {scope thread_labels}`)
@@ -150,7 +152,7 @@ func (tx Tx) InsertThread(t *mail.Thread) error {
 		return translate(err)
 	}
 	t.ID, t.Pod, t.Inbox = id, tx.Scope().Pod, tx.Scope().Inbox
-	return tx.updateThreadLabels(t)
+	return tx.updateThreadLabels(t, t.CreatedAt)
 }
 
 // UpdateThread writes all that a thread derives from its messages.
@@ -160,7 +162,7 @@ func (tx Tx) UpdateThread(t *mail.Thread) error {
 		t.Subject, folded, t.Preview, encode(t.Attachments), t.LastMessageID, t.MessageCount, t.Size, t.UpdatedAt); err != nil {
 		return err
 	}
-	return tx.updateThreadLabels(t)
+	return tx.updateThreadLabels(t, t.UpdatedAt)
 }
 
 // RelabelThread writes a thread's label counts only.
@@ -168,11 +170,17 @@ func (tx Tx) RelabelThread(t *mail.Thread, now time.Time) error {
 	if _, err := tx.tx.Exec(relabelThread, t.ID, objectJSON(t.LabelCounts), objectJSON(t.HiddenCounts), int64(t.Visibility()), now); err != nil {
 		return err
 	}
-	return tx.updateThreadLabels(t)
+	return tx.updateThreadLabels(t, now)
 }
 
-// updateThreadLabels brings thread_labels in step with the thread, which knows what labels it was read with.
-func (tx Tx) updateThreadLabels(t *mail.Thread) error {
+// updateThreadLabels brings thread_labels, and the number of threads, in step with the thread, which knows what it was
+// read with.
+func (tx Tx) updateThreadLabels(t *mail.Thread, now time.Time) error {
+	if by := t.Appeared(); by != 0 {
+		if err := tx.changeCount(now, mail.UsageThreadCount, by); err != nil {
+			return err
+		}
+	}
 	added, removed := t.LabelDiff()
 	for _, l := range removed {
 		if _, err := tx.tx.Exec(deleteThreadLabel, t.ID, l); err != nil {
@@ -194,7 +202,14 @@ func (tx Tx) updateThreadLabels(t *mail.Thread) error {
 }
 
 // DeleteThread removes a thread that has no messages left.
-func (tx Tx) DeleteThread(thread int64) error {
+func (tx Tx) DeleteThread(thread int64, now time.Time) error {
+	if _, err := tx.tx.Exec(loseThread, thread, now); err != nil {
+		return err
+	}
+	return tx.dropThread(thread)
+}
+
+func (tx Tx) dropThread(thread int64) error {
 	if _, err := tx.tx.Exec(deleteThreadLabels, thread); err != nil {
 		return err
 	}
@@ -206,12 +221,12 @@ func (tx Tx) DeleteThread(thread int64) error {
 }
 
 // MergeThread moves the messages and references of one thread into another and removes it.
-func (tx Tx) MergeThread(from, into int64) error {
+func (tx Tx) MergeThread(from, into int64, now time.Time) error {
 	if _, err := tx.tx.Exec(moveToThread, from, into); err != nil {
 		return err
 	}
 	if _, err := tx.tx.Exec(moveReferences, from, into); err != nil {
 		return err
 	}
-	return tx.DeleteThread(from)
+	return tx.DeleteThread(from, now)
 }

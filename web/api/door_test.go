@@ -143,7 +143,7 @@ func (r reply) wellFormed(t testing.TB) {
 			t.Errorf("%d %s: no %s", r.status, r.body, field)
 		}
 	}
-	if _, list := e["errors"].([]any); list != (e["code"] == "validation_error") {
+	if _, list := e["errors"].([]any); list != (r.status == http.StatusBadRequest) {
 		t.Errorf("%d %s: errors", r.status, r.body)
 	}
 	if r.header.Get("Content-Type") != "application/json" || r.header.Get("X-Request-Id") == "" {

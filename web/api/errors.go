@@ -30,6 +30,7 @@ type errorTable struct {
 func newErrorTable() errorTable {
 	return errorTable{
 		byReason: map[mail.Reason]errorAnswer{
+			mail.ReasonRangeTooWide:         {400, "query_range_too_wide", "ValidationError", "The time between start and end has more buckets than an answer holds."},
 			mail.ReasonMissingAuthorization: {401, "missing_authorization", "UnauthorizedError", "The request has no usable Authorization header."},
 			mail.ReasonUnknownAPIKey:        {401, "unknown_api_key", "UnauthorizedError", "The API key is unknown, revoked or expired."},
 			mail.ReasonMissingPermission:    {403, "missing_permission", "ForbiddenError", "The API key lacks a permission, which the fix names."},

@@ -33,6 +33,7 @@ var things = []thing{
 	{missing: map[string]string{"domain_id": "nothing.test"}, make: (*tenant).newDomain},
 	{missing: map[string]string{"api_key_id": nothing}, make: (*tenant).newAPIKey},
 	{missing: map[string]string{"direction": "receive", "type": "block", "entry": "nothing.example"}, make: (*tenant).newListEntry},
+	{missing: map[string]string{"provider_id": "nothing", "account_id": "nothing"}, make: (*tenant).noProvider},
 }
 
 const nothing = "019b0000-0000-7000-8000-000000000000"
@@ -52,6 +53,11 @@ var requests = []request{
 	{route: "DELETE /v0/pods/:pod_id", status: 403}, // it has an inbox
 	{route: "POST /inboxes", body: `{"display_name":"n"}`},
 	{route: "PATCH /inboxes/:inbox_id", body: `{"display_name":"changed"}`},
+	{route: "POST /inboxes/:inbox_id/authorize", body: `{"auth_token":"t"}`, status: 422},
+	{route: "POST /providers/:provider_id/connect", status: 404},
+	{route: "GET /providers/:provider_id", status: 404},
+	{route: "GET /providers/:provider_id/accounts", status: 404},
+	{route: "GET /accounts/:account_id", status: 404},
 	{route: "POST /domains", body: `{"domain":"${new}.example.net"}`},
 	{route: "PATCH /domains/:domain_id", body: `{"feedback_enabled":true}`},
 	{route: "POST /domains/:domain_id/verify", status: 204},
@@ -268,4 +274,9 @@ func (n *tenant) newListEntry(t testing.TB, name string) map[string]string {
 		n.d.call(t, key, "POST", at+"/lists/receive/block", `{"entry":"`+name+`.example"}`)
 	}
 	return map[string]string{"direction": "receive", "type": "block", "entry": name + ".example"}
+}
+
+// noProvider is what nobody can have here (see server/hosted.go).
+func (n *tenant) noProvider(_ testing.TB, name string) map[string]string {
+	return map[string]string{"provider_id": "provider-" + name, "account_id": "account-" + name}
 }

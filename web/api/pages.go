@@ -9,6 +9,11 @@ const (
 	maxBatchGet     = 500
 	maxBatchUpdate  = 50
 	maxFilterValues = 50
+
+	// Of metrics (contract: semantics.md, Metrics).
+	maxUsagePoints  = 1000
+	maxEventBuckets = 10_000
+	maxPeriod       = 24 * 60 * 60 // seconds
 )
 
 // page is what every list answers beside its items.

@@ -81,6 +81,10 @@ func pathNoun(name string) string {
 		return "Inbox"
 	case "domain_id":
 		return "Domain"
+	case "account_id":
+		return "Account"
+	case "provider_id":
+		return "Provider"
 	case "api_key_id":
 		return "API key"
 	case "message_id":

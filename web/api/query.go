@@ -65,22 +65,27 @@ func (q *query) flag(name string) bool {
 
 // limit is the size of a page, up to most.
 func (q *query) limit(most int) int {
-	v := q.text("limit")
+	return q.whole("limit", 1, most, defaultLimit)
+}
+
+// whole is a parameter that is a whole number between two; absent if it is not given.
+func (q *query) whole(name string, least, most, absent int) int {
+	v := q.text(name)
 	if v == "" {
-		return defaultLimit
+		return absent
 	}
 	n, err := strconv.Atoi(v)
 	switch {
 	case err != nil:
-		q.problems.add("invalid_type", "number", "must be a whole number", "limit")
-	case n < 1:
-		q.problems.add("too_small", "", "must be at least 1", "limit")
+		q.problems.add("invalid_type", "number", "must be a whole number", name)
+	case n < least:
+		q.problems.add("too_small", "", "must be at least "+strconv.Itoa(least), name)
 	case n > most:
-		q.problems.add("too_big", "", "must be at most "+strconv.Itoa(most), "limit")
+		q.problems.add("too_big", "", "must be at most "+strconv.Itoa(most), name)
 	default:
 		return n
 	}
-	return defaultLimit
+	return absent
 }
 
 // page reads limit, page_token and ascending.

@@ -37,6 +37,16 @@ func (a *API) Mount(e *echo.Echo) {
 		at.delete("/inboxes/:inbox_id", a.deleteInbox)
 	}
 
+	// Of AgentMail's hosted sign-in service, which is not here.
+	organization.post("/inboxes/:inbox_id/authorize", a.authorizeInbox)
+	organization.get("/accounts", nothing("accounts"))
+	organization.get("/accounts/:account_id", a.getAccount)
+	organization.get("/providers", nothing("providers"))
+	organization.get("/providers/search", nothing("providers"))
+	organization.get("/providers/:provider_id", a.getProvider)
+	organization.get("/providers/:provider_id/accounts", a.getProvider)
+	organization.post("/providers/:provider_id/connect", a.connectProvider)
+
 	for _, at := range []scope{organization, pod} {
 		at.get("/domains", a.listDomains)
 		at.post("/domains", a.createDomain)
@@ -56,6 +66,12 @@ func (a *API) Mount(e *echo.Echo) {
 		at.post("/api-keys", a.createAPIKey)
 		at.patch("/api-keys/:api_key_id", a.updateAPIKey)
 		at.delete("/api-keys/:api_key_id", a.deleteAPIKey)
+	}
+
+	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/metrics", a.queryEvents) // as older clients spell it
+		at.get("/metrics/events", a.queryEvents)
+		at.get("/metrics/usage", a.queryUsage)
 	}
 
 	inbox.get("/messages", a.listMessages)

@@ -43,7 +43,7 @@ var operations = map[string]operation{
 		summary: "Change display name and metadata: metadata is merged, null removes."},
 	"DELETE /inboxes/:inbox_id": {id: "inboxes.delete", permission: mail.InboxDelete,
 		summary: "Delete an inbox with everything under it."},
-	"POST /inboxes/:inbox_id/authorize": {id: "inboxes.authorize", body: "AuthorizeInboxRequest", answer: "AuthorizeInboxResponse",
+	"POST /inboxes/:inbox_id/authorize": {id: "inboxes.authorize", permission: mail.ProviderConnect, body: "AuthorizeInboxRequest", answer: "AuthorizeInboxResponse",
 		summary: "Not available here: belongs to AgentMail's sign-in service."},
 
 	"GET /messages": {id: "messages.list", permission: mail.MessageRead, query: "limit page_token labels before after ascending include_spam include_blocked include_unauthenticated include_trash from to subject", answer: "ListMessagesResponse",
@@ -166,6 +166,8 @@ var operations = map[string]operation{
 	"GET /events": {id: "events.list", permission: mail.MessageRead, query: "limit page_token ascending", answer: "ListInboxEventsResponse",
 		summary: "List which labels were added and removed, newest first."},
 
+	"GET /metrics": {id: "metrics.query", permission: mail.MetricsRead, query: "event_types start end period limit descending", answer: "QueryMetricsResponse",
+		summary: "What GET /metrics/events is called by older clients."},
 	"GET /metrics/events": {id: "metrics.queryEvents", permission: mail.MetricsRead, query: "event_types start end period limit descending", answer: "QueryMetricsResponse",
 		summary: "Count what happened, by event type and period."},
 	"GET /metrics/usage": {id: "metrics.queryUsage", permission: mail.MetricsRead, query: "usage_types start end period limit descending", answer: "QueryUsageResponse",
@@ -189,6 +191,6 @@ var operations = map[string]operation{
 		summary: "Always not_found, as the list of providers is empty."},
 	"GET /providers/:provider_id/accounts": {id: "providers.listAccounts", query: "limit page_token", answer: "ListProviderAccountsResponse",
 		summary: "Always not_found, as the list of providers is empty."},
-	"POST /providers/:provider_id/connect": {id: "providers.connect", body: "ConnectProviderBody", answer: "ConnectAccepted",
+	"POST /providers/:provider_id/connect": {id: "providers.connect", permission: mail.ProviderConnect, body: "ConnectProviderBody", answer: "ConnectAccepted",
 		summary: "Always not_found, as the list of providers is empty."},
 }
