@@ -40,7 +40,7 @@ var homes = []struct {
 	{"github.com/pelletier/go-toml", []string{"server/config"}, "settings are read in one place"},
 	{"github.com/alecthomas/kong", []string{"", "bench"}, "only the command line parses flags"},
 	{"github.com/miekg/dns", []string{"server/dns"}, "names are looked up behind one seam"},
-	{"testing", []string{"server/servertest", "storage/storagetest"}, "tests' tools stay out of the binary"},
+	{"testing", []string{"server/servertest", "storage/storagetest", "smtp/sign/signtest"}, "tests' tools stay out of the binary"},
 }
 
 // withoutIO may not be imported in mail, whose packages turn bytes into nouns and back.

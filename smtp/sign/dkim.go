@@ -3,22 +3,17 @@
 package sign
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"podmail/mail"
 )
-
-// maxHeader is how much header is signed: it is held in memory.
-const maxHeader = 1 << 20
 
 // oversigned fields are named once more than they are there, so that nobody can add one (RFC 6376 8.15).
 var oversigned = []string{"from", "sender", "reply-to", "subject", "date", "message-id", "to", "cc", "mime-version", "content-type", "content-transfer-encoding"}
@@ -29,76 +24,46 @@ var signed = []string{"in-reply-to", "references", "list-id", "list-unsubscribe"
 
 // Signer signs one message, which is written to it with lines ended by CRLF. It holds the header and nothing of the body.
 type Signer struct {
-	keys   []mail.SigningKey
-	now    time.Time
-	header []byte
-	inBody bool
-	last   []byte // the line that is being read, while in the header
-	body   *relaxedBody
-	err    error
+	intake
+	keys []mail.SigningKey
+	now  time.Time
 }
 
 // New returns a Signer with keys for a message that leaves now.
 func New(keys []mail.SigningKey, now time.Time) *Signer {
-	return &Signer{keys: keys, now: now, body: newRelaxedBody()}
-}
-
-// Write implements io.Writer.
-func (s *Signer) Write(p []byte) (int, error) {
-	if len(s.keys) == 0 {
-		return len(p), nil
-	}
-	rest := p
-	for !s.inBody && len(rest) > 0 {
-		line, more := rest, []byte(nil)
-		i := bytes.IndexByte(rest, '\n')
-		if i >= 0 {
-			line, more = rest[:i+1], rest[i+1:]
-		}
-		if len(s.header)+len(s.last)+len(line) > maxHeader {
-			s.err, s.inBody = errors.New("the header is too large to be signed"), true
-			break
-		}
-		s.last = append(s.last, line...)
-		rest = more
-		if i < 0 {
-			break
-		}
-		s.inBody = string(s.last) == "\r\n"
-		if !s.inBody {
-			s.header = append(s.header, s.last...)
-		}
-		s.last = s.last[:0]
-	}
-	if s.inBody && s.err == nil {
-		s.body.Write(rest)
-	}
-	return len(p), nil
+	return &Signer{keys: keys, now: now, intake: newIntake(len(keys) > 0)}
 }
 
 // Fields returns a DKIM-Signature field for each key, to be put on top of the message; none without keys.
 func (s *Signer) Fields() ([]byte, error) {
-	if len(s.keys) == 0 || s.err != nil {
-		return nil, s.err
+	if len(s.keys) == 0 {
+		return nil, nil
 	}
-	fields := splitFields(append(s.header, s.last...))
+	fields, bodyHash, err := s.finish()
+	if err != nil {
+		return nil, err
+	}
 	names := named(fields)
-	bodyHash := base64.StdEncoding.EncodeToString(s.body.Sum())
 	var out []byte
 	for _, key := range s.keys {
-		algorithm, err := algorithmOf(key.Signer)
-		if err != nil {
-			return nil, err
-		}
-		tags := []string{"v=1", "a=" + algorithm, "c=relaxed/relaxed", "d=" + key.Domain, "s=" + key.Selector, fmt.Sprintf("t=%d", s.now.Unix()),
-			"h=" + strings.Join(names, ":"), "bh=" + bodyHash}
-		f, err := seal("DKIM-Signature", tags, selected(fields, names), key.Signer)
+		f, err := s.signature("DKIM-Signature", "v=1", key, fields, names, bodyHash)
 		if err != nil {
 			return nil, fmt.Errorf("DKIM key %s of %s: %w", key.Selector, key.Domain, err)
 		}
 		out = append(out, f...)
 	}
 	return out, nil
+}
+
+// signature makes a field that signs fields of those names and the body.
+func (s *Signer) signature(name, first string, key mail.SigningKey, fields []field, names []string, bodyHash string) ([]byte, error) {
+	algorithm, err := algorithmOf(key.Signer)
+	if err != nil {
+		return nil, err
+	}
+	tags := []string{first, "a=" + algorithm, "c=relaxed/relaxed", "d=" + key.Domain, "s=" + key.Selector, fmt.Sprintf("t=%d", s.now.Unix()),
+		"h=" + strings.Join(names, ":"), "bh=" + bodyHash}
+	return seal(name, tags, selected(fields, names), key.Signer)
 }
 
 // named is the list of fields to sign, h=.

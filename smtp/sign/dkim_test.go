@@ -1,18 +1,10 @@
 package sign
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +12,7 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 
 	"podmail/mail"
+	"podmail/smtp/sign/signtest"
 )
 
 const message = "Received: from a\r\n\tby b; now\r\nFrom:  Us <us@us.example>\r\nTo: bob@example.org,\r\n\tcarol@example.org\r\nSubject: =?utf-8?q?h=C3=A4?=   two\r\n" +
@@ -27,27 +20,6 @@ const message = "Received: from a\r\n\tby b; now\r\nFrom:  Us <us@us.example>\r\
 	"hello  there \r\n\r\n leading\t space\r\n.\r\n\r\n \r\n\r\n"
 
 var now = time.Unix(1767225600, 0)
-
-// keys are one of each kind, with the records that publish them.
-func keys(t testing.TB) ([]mail.SigningKey, map[string]string) {
-	t.Helper()
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, e, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&r.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []mail.SigningKey{{Domain: "us.example", Selector: "rsa", Signer: r}, {Domain: "us.example", Selector: "ed", Signer: e}}, map[string]string{
-		"rsa._domainkey.us.example": "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der),
-		"ed._domainkey.us.example":  "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public),
-	}
-}
 
 // signedBy is a message with its signatures on top, written in pieces.
 func signedBy(t testing.TB, keys []mail.SigningKey, message string) string {
@@ -85,7 +57,7 @@ func verdicts(t testing.TB, message string, records map[string]string) (out []st
 }
 
 func TestSignaturesVerify(t *testing.T) {
-	keys, records := keys(t)
+	keys, records := signtest.Keys(t)
 	for name, m := range map[string]string{
 		"usual": message, "no body": strings.SplitAfter(message, "\r\n\r\n")[0], "empty lines only": strings.SplitAfter(message, "\r\n\r\n")[0] + "\r\n\r\n \r\n",
 		"one line": "From: a@us.example\r\n\r\nx\r\n",
@@ -96,7 +68,7 @@ func TestSignaturesVerify(t *testing.T) {
 			if got := fmt.Sprint(verdicts(t, signed, records)); got != "[pass pass]" {
 				t.Errorf("go-msgauth: %s\n%s", got, signed)
 			}
-			if got := dkimpy(t, "verify", signed, records); got != "True True" {
+			if got := signtest.DKIM(t, signed, records); got != "True True" {
 				t.Errorf("dkimpy: %s\n%s", got, signed)
 			}
 			for line := range strings.SplitSeq(strings.TrimSuffix(signed, m), "\r\n") {
@@ -110,7 +82,7 @@ func TestSignaturesVerify(t *testing.T) {
 
 // TestRandomBodies compares our canonical form with another's.
 func TestRandomBodies(t *testing.T) {
-	keys, records := keys(t)
+	keys, records := signtest.Keys(t)
 	for range 200 {
 		var b strings.Builder
 		b.WriteString("From: a@us.example\r\n\r\n")
@@ -129,7 +101,7 @@ func TestRandomBodies(t *testing.T) {
 
 // TestChangesAreSeen: nobody can change or add what a reader sees.
 func TestChangesAreSeen(t *testing.T) {
-	keys, records := keys(t)
+	keys, records := signtest.Keys(t)
 	signed := signedBy(t, keys, message)
 	for name, changed := range map[string]string{
 		"another body":          strings.Replace(signed, "hello", "hullo", 1),
@@ -162,7 +134,7 @@ func TestChangesAreSeen(t *testing.T) {
 }
 
 func TestOversigning(t *testing.T) {
-	k, _ := keys(t)
+	k, _ := signtest.Keys(t)
 	head, _, _ := strings.Cut(signedBy(t, k[1:], message), "b=")
 	head = strings.Join(strings.Fields(head), "")
 	for _, want := range []string{"from:from:", "subject:subject:", "date:date:", "to:to:", "reply-to:", "list-unsubscribe", "t=1767225600;", "a=ed25519-sha256;", "c=relaxed/relaxed;", "d=us.example;s=ed;"} {
@@ -186,7 +158,7 @@ func TestNoKeys(t *testing.T) {
 	if f, err := s.Fields(); err == nil {
 		t.Errorf("signed by a strange key: %s", f)
 	}
-	k, _ := keys(t)
+	k, _ := signtest.Keys(t)
 	s = New(k, now)
 	for range 300 {
 		io.WriteString(s, "X: "+strings.Repeat("x", 5000)+"\r\n")
@@ -202,36 +174,3 @@ func (strange) Public() crypto.PublicKey { return "none" }
 func (strange) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, nil
 }
-
-// dkimpy asks another implementation; .ci/tools installs it.
-func dkimpy(t testing.TB, what, message string, records map[string]string) string {
-	t.Helper()
-	zone, err := json.Marshal(records)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("/usr/bin/python3", "-c", verifier, what, string(zone))
-	cmd.Stdin = strings.NewReader(message)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, complaints.String())
-	}
-	return strings.TrimSpace(string(out))
-}
-
-const verifier = `
-import sys, json, dkim
-zone = json.loads(sys.argv[2])
-def txt(name, timeout=5):
-    return zone.get(name.decode().rstrip('.'), '').encode()
-message = sys.stdin.buffer.read()
-if sys.argv[1] == 'verify':
-    d = dkim.DKIM(message)
-    n = sum(1 for name, _ in d.headers if name.lower() == b'dkim-signature')
-    print(*[dkim.DKIM(message).verify(idx=i, dnsfunc=txt) for i in range(n)])
-else:
-    cv, results, reason = dkim.ARC(message).verify(dnsfunc=txt)
-    print(cv.decode() if cv else None, reason)
-`
