@@ -32,6 +32,7 @@ import (
 	"podmail/server/dns"
 	"podmail/server/notify"
 	"podmail/smtp"
+	"podmail/smtp/verify"
 	"podmail/storage"
 	"podmail/web"
 	"podmail/web/metrics"
@@ -51,6 +52,7 @@ type commands struct {
 	Queue struct {
 		List listQueueCommand `cmd:"" help:"List the deliveries that wait."`
 	} `cmd:"" help:"Look at the queue of outgoing mail; also while the server runs."`
+	Explain explainCommand `cmd:"" help:"Tell what was found out about a message that came in, and why it is where it is; also while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -149,6 +151,7 @@ func newServer(cfg *config.Config, store *storage.Store, origin string, log *slo
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
 		MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
 		Poster: webhook.NewPoster(wallClock{}, cfg.AllowsPrivate()),
+		Intake: server.IntakeRules{RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
 	})
 }
 
@@ -211,6 +214,12 @@ type doors struct {
 	log     *slog.Logger
 }
 
+// newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
+func newVerifier(cfg *config.Config) *verify.Verifier {
+	resolver := dns.NewCache(dns.NewClient(string(cfg.DNS.Resolver), bool(cfg.DNS.Trusted)), wallClock{})
+	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes()})
+}
+
 func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger) *doors {
 	hostname := string(cfg.Hostname)
 	counted := prometheus.NewRegistry()
@@ -228,7 +237,7 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 
 func smtpOptions(cfg *config.Config, srv *server.Server, certificate *tls.Config, log *slog.Logger, counted prometheus.Registerer) smtp.Options {
 	l := &cfg.Limits
-	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted,
+	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg),
 		ProxyNetworks:  cfg.SMTP.ProxyNetworks.Prefixes(),
 		MaxConnections: int(l.Connections), MaxPerIP: int(l.ConnectionsPerIP), MaxPerNetwork: int(l.ConnectionsPerNetwork),
 		MessagesPerHour: int64(l.MessagesPerHour), RecipientsPerHour: int64(l.RecipientsPerHour), BytesPerHour: int64(l.BytesPerHour),

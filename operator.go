@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -80,6 +81,46 @@ func (listQueueCommand) Run(f *flags) error {
 				return []any{moment(d.CreatedAt), d.Sender, d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), d.LastReply}
 			})
 	})
+}
+
+type explainCommand struct {
+	MessageID string `arg:"" help:"The message's Message-ID, with or without its angle brackets."`
+}
+
+// Run prints what is known of every message that has the id.
+func (e explainCommand) Run(f *flags) error {
+	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
+		found, err := srv.ExplainEverywhere(ctx, g, e.MessageID)
+		for _, x := range found {
+			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "inbox\t%s\nreceived\t%s\nsubject\t%q\nlabels\t%s\nplacement\t%s\nwhy\t%s\n", x.Message.InboxID, moment(x.Message.Timestamp), x.Message.Envelope.Subject,
+				strings.Join(x.Message.Labels, " "), x.Intake.Placement, x.Intake.Reason)
+			if x.Intake.Authentication != nil {
+				explainAuthentication(w, x.Intake.Authentication)
+			}
+			fmt.Fprintln(w)
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// explainAuthentication prints a line for each thing that was looked up.
+func explainAuthentication(w io.Writer, a *mail.Authentication) {
+	line := func(what string, result mail.AuthResult, about, reason string) {
+		fmt.Fprintf(w, "%s\t%s\n", what, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", result, about, reason)), " "))
+	}
+	fmt.Fprintf(w, "peer\t%s %s\nsender\t<%s>\n", a.Remote, a.HELO, a.ReversePath)
+	line("reverse DNS", a.Reverse.Result, a.Reverse.Name, a.Reverse.Reason)
+	line("SPF of HELO", a.HELOSPF.Result, a.HELOSPF.Domain, a.HELOSPF.Reason)
+	line("SPF", a.SPF.Result, a.SPF.Domain, a.SPF.Reason)
+	for _, d := range a.DKIM {
+		line("DKIM", d.Result, d.Domain+" "+d.Selector, d.Reason)
+	}
+	line("ARC", a.ARC.Result, strings.Join(a.ARC.Sealers, " "), a.ARC.Reason)
+	line("DMARC", a.DMARC.Result, a.DMARC.From+" "+string(a.DMARC.Policy), a.DMARC.Reason)
 }
 
 // operate opens the file that a server made, beside that server if it runs, and calls do with the operator's grant.

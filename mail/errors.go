@@ -44,6 +44,13 @@ const (
 	ReasonRangeTooWide         Reason = "query_range_too_wide"
 )
 
+// The reasons for which mail that comes in is refused. SMTP has an enhanced code for each (RFC 7372).
+const (
+	ReasonUnauthenticatedMessage Reason = "unauthenticated_message"
+	ReasonSPFFailed              Reason = "spf_failed"
+	ReasonAuthenticationFailed   Reason = "authentication_failed" // for a reason that will pass
+)
+
 // Error is the one error that layers above storage hand to the doors.
 type Error struct {
 	Code    Code

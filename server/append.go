@@ -44,7 +44,7 @@ func (s *Server) AppendMessage(ctx context.Context, g mail.Grant, a Append) (uid
 		a.Date = now
 	}
 	m := mail.Message{Labels: appendLabels(a.Flags, box), Timestamp: a.Date, InternalDate: a.Date, TraceID: mail.TraceID(ctx)}
-	f, err := s.newFiling(m, p, c, nil, box.Label)
+	f, err := s.newFiling(m, p, c, nil, nil, box.Label)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"podmail/mail"
 	"podmail/mail/compose"
+	"podmail/mail/parse"
 	"podmail/storage"
 )
 
@@ -34,6 +35,10 @@ type Incoming struct {
 	mail.Handling
 	Reporting []mail.Reporting // of the recipients, in their order; may be shorter
 	ReleaseAt time.Time        // of a submission that is to be held (RFC 4865); zero: at once
+
+	// Authenticate tells what was found out about the sender. It is called once Body was read to its end; nil: nothing was
+	// looked up, since the peer is trusted.
+	Authenticate func() mail.Authentication
 }
 
 // maxReceived is how many Received fields a message may have before it counts as looping (RFC 5321 6.3).
@@ -92,29 +97,35 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.stage(ctx, podsOf(inboxes), in.Body)
+	c, err := s.stage(ctx, podsOf(inboxes), parse.WithoutResults(in.Body, s.hostname))
 	if err != nil {
 		return err
 	}
 	defer s.discard(c)
-	now := s.clock.Now()
-	trace := s.trace(ctx, in, now)
-	p, err := s.parsed(ctx, c, trace)
+	r := received{reversePath: in.ReversePath, recipients: in.Recipients, at: s.clock.Now(), unchecked: "The peer is trusted: nothing was looked up."}
+	if in.Authenticate != nil {
+		a := in.Authenticate()
+		r.authentication = &a
+	}
+	r.trace = s.trace(ctx, in, r)
+	p, err := s.parsed(ctx, c, r.trace)
 	if err != nil {
 		return err
 	}
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
-	return s.deliverTo(ctx, inboxes, p, c, received{reversePath: in.ReversePath, recipients: in.Recipients, trace: trace, at: now}, nil)
+	return s.deliverTo(ctx, inboxes, p, c, r, nil)
 }
 
 // received is what is known of a message that comes in beside its bytes.
 type received struct {
-	reversePath string
-	recipients  []string // envelope
-	trace       []byte   // header fields of ours, on top
-	at          time.Time
+	reversePath    string
+	recipients     []string // envelope
+	trace          []byte   // header fields of ours, on top
+	at             time.Time
+	authentication *mail.Authentication // nil: nothing was looked up
+	unchecked      string               // why
 }
 
 // deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
@@ -129,9 +140,9 @@ func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed,
 		return err
 	}
 	filings := make([]*filing, len(inboxes))
-	events := make([]mail.EventType, len(inboxes))
+	intakes := make([]mail.Intake, len(inboxes))
 	for i := range inboxes {
-		if filings[i], events[i], err = s.newReceived(ctx, &inboxes[i], p, c, r); err != nil {
+		if filings[i], intakes[i], err = s.newReceived(ctx, &inboxes[i], p, c, r); err != nil {
 			return err
 		}
 	}
@@ -141,7 +152,7 @@ func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed,
 			if err := s.fileReceived(tx, f, told, r.at); err != nil {
 				return err
 			}
-			event := mail.Event{Type: events[i], Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: r.at}
+			event := mail.Event{Type: mail.EventOf(intakes[i].Placement), Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: r.at}
 			if err := tx.InsertEvent(event); err != nil {
 				return err
 			}
@@ -159,28 +170,29 @@ func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed,
 	}
 	for i, f := range filings {
 		s.hub.Wake(inboxes[i].Scope())
-		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "event", events[i], "size", f.message.Size)
+		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "placement", intakes[i].Placement, "reason", intakes[i].Reason, "size", f.message.Size)
 	}
 	poke(s.index)
 	return nil
 }
 
-// newReceived prepares a received message for an inbox, and says which event tells of it.
-func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (*filing, mail.EventType, error) {
+// newReceived prepares a received message for an inbox, where it is to go.
+func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (*filing, mail.Intake, error) {
 	m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
-	mailbox, event := mail.LabelReceived, mail.EventReceived
-	blocked, err := s.isBlocked(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
+	in, err := s.place(ctx, *inbox, p, r)
 	if err != nil {
-		return nil, event, coded(err, "Mailbox")
+		return nil, in, err
 	}
-	if blocked {
-		m.Labels, mailbox, event = []string{mail.LabelBlocked, mail.LabelReceived, mail.LabelUnread}, mail.LabelSpam, mail.EventReceivedBlocked
+	mailbox := mail.LabelReceived
+	if in.Placement != mail.LabelReceived {
+		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{in.Placement}, nil)
+		mailbox = mail.LabelSpam
 	}
 	if p.Auto {
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
 	}
-	f, err := s.newFiling(m, p, c, r.trace, mailbox)
-	return f, event, err
+	f, err := s.newFiling(m, p, c, r.trace, &in, mailbox)
+	return f, in, err
 }
 
 // fileReceived files a message; one that is a report on a message of the inbox in that one's thread, with what it tells.
@@ -242,13 +254,17 @@ func (s *Server) traced(ctx context.Context) context.Context {
 }
 
 // trace is the header fields that we put on top of what came in (RFC 5321 4.4).
-func (s *Server) trace(ctx context.Context, in Incoming, now time.Time) []byte {
-	hop := compose.Hop{HELO: in.Session.HELO, By: s.hostname, Protocol: in.Session.Protocol, TLS: in.Session.TLS, ID: mail.TraceID(ctx), Time: now}
+func (s *Server) trace(ctx context.Context, in Incoming, r received) []byte {
+	hop := compose.Hop{HELO: in.Session.HELO, By: s.hostname, Protocol: in.Session.Protocol, TLS: in.Session.TLS, ID: mail.TraceID(ctx), Time: r.at}
 	if in.Session.Remote.IsValid() {
 		hop.Remote = in.Session.Remote.Addr()
 	}
 	if len(in.Recipients) == 1 { // more would tell recipients of each other
 		hop.For = in.Recipients[0]
 	}
-	return []byte(compose.ReturnPath(in.ReversePath) + compose.Received(hop))
+	results := ""
+	if r.authentication != nil {
+		results = compose.AuthenticationResults(s.hostname, r.authentication)
+	}
+	return []byte(compose.ReturnPath(in.ReversePath) + results + compose.Received(hop))
 }

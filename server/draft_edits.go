@@ -152,7 +152,7 @@ func (s *Server) storeDraft(ctx context.Context, out *outgoing, d *mail.Draft, b
 	keepAttachmentIDs(p, out)
 	now := s.clock.Now()
 	labels, _, _ := mail.ApplyLabels(nil, out.labels, nil)
-	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, mail.LabelDraft)
+	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, nil, mail.LabelDraft)
 	if err != nil {
 		return err
 	}

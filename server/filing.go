@@ -21,8 +21,9 @@ type filing struct {
 	awaited  bool   // a thread waited for it
 }
 
-// newFiling prepares a message for an inbox: m brings labels, timestamp and internal date.
-func (s *Server) newFiling(m mail.Message, p *mail.Parsed, c *content, trace []byte, mailbox string) (*filing, error) {
+// newFiling prepares a message for an inbox: m brings labels, timestamp and internal date; in how it came in,
+// nil if it did not.
+func (s *Server) newFiling(m mail.Message, p *mail.Parsed, c *content, trace []byte, in *mail.Intake, mailbox string) (*filing, error) {
 	now := s.clock.Now()
 	threadID, err := s.newID()
 	if err != nil {
@@ -36,7 +37,7 @@ func (s *Server) newFiling(m mail.Message, p *mail.Parsed, c *content, trace []b
 	if m.MessageID == "" {
 		m.MessageID = spare
 	}
-	n, err := storage.Prepare(m, p, trace)
+	n, err := storage.Prepare(m, p, trace, in)
 	return &filing{message: n, content: c, threadID: threadID, spareID: spare, now: now, mailbox: mailbox}, err
 }
 

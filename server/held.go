@@ -32,7 +32,7 @@ func (s *Server) hold(ctx context.Context, out *outgoing, c *content, at time.Ti
 		return mail.Message{}, err
 	}
 	labels := []string{mail.LabelDraft, mail.LabelScheduled}
-	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, mail.LabelDraft)
+	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, nil, mail.LabelDraft)
 	if err != nil {
 		return mail.Message{}, err
 	}

@@ -156,7 +156,7 @@ func (s *Server) prepareNotice(ctx context.Context, n *dsn.Notice, d *mail.Deliv
 		return nil, err
 	}
 	m := mail.Message{Labels: []string{mail.LabelAutomatic, mail.LabelReceived, mail.LabelUnread}, Timestamp: now, InternalDate: now, TraceID: d.TraceID}
-	f, err := s.newFiling(m, p, c, trace, mail.LabelReceived)
+	f, err := s.newFiling(m, p, c, trace, nil, mail.LabelReceived)
 	if err != nil {
 		s.discard(c)
 		return nil, err

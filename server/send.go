@@ -209,7 +209,7 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 	}
 	p.Envelope.Bcc = out.bcc // the sender may see them; the bytes do not have them
 	labels, _, _ := mail.ApplyLabels(nil, out.labels, nil)
-	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, mail.LabelSent)
+	f, err := s.newFiling(mail.Message{Labels: labels, Timestamp: now, InternalDate: now, TraceID: mail.TraceID(ctx)}, p, c, nil, nil, mail.LabelSent)
 	if err != nil {
 		return mail.Message{}, err
 	}

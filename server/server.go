@@ -35,6 +35,7 @@ type Options struct {
 	Relay          *mail.Relay // that takes all mail to other hosts; nil: it goes to its destination
 	Queue          QueueLimits
 	Poster         Poster // nil: webhooks are told nothing
+	Intake         IntakeRules
 	Log            *slog.Logger
 	Hostname       string // EHLO name, and the host of message ids that we make
 	DefaultDomain  string // of inboxes created without one; belongs to all pods
@@ -53,6 +54,7 @@ type Server struct {
 	courier        Courier
 	relay          *mail.Relay
 	turns          *turns
+	rules          IntakeRules
 	transfers      sync.WaitGroup // on their way to other hosts
 	poster         Poster
 	posting        posting
@@ -88,7 +90,7 @@ type Server struct {
 func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, postmaster: mail.CanonicalAddress(o.Postmaster),
-		turns: newTurns(o.Queue), posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
+		turns: newTurns(o.Queue), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }

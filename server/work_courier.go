@@ -11,6 +11,7 @@ import (
 
 	"podmail/mail"
 	"podmail/mail/dsn"
+	"podmail/mail/parse"
 	"podmail/storage"
 )
 
@@ -86,14 +87,15 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 }
 
 func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, raw *storage.RawReader) error {
-	c, err := s.stage(ctx, []int64{inbox.Pod}, io.NewSectionReader(raw, 0, raw.Size()))
+	c, err := s.stage(ctx, []int64{inbox.Pod}, parse.WithoutResults(io.NewSectionReader(raw, 0, raw.Size()), s.hostname))
 	if err != nil {
 		return err
 	}
 	defer s.discard(c)
 	now := s.clock.Now()
-	trace := s.trace(ctx, Incoming{ReversePath: d.Sender, Recipients: []string{d.Recipient}, Session: Session{Protocol: "local"}}, now)
-	p, err := s.parsed(ctx, c, trace)
+	r := received{reversePath: d.Sender, recipients: []string{d.Recipient}, at: now, unchecked: "It was sent by an inbox of this installation: nothing was looked up."}
+	r.trace = s.trace(ctx, Incoming{ReversePath: d.Sender, Recipients: []string{d.Recipient}, Session: Session{Protocol: "local"}}, r)
+	p, err := s.parsed(ctx, c, r.trace)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		return err
 	}
 	sender := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
-	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, received{reversePath: d.Sender, recipients: []string{d.Recipient}, trace: trace, at: now}, func(sys storage.SystemTx) error {
+	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, r, func(sys storage.SystemTx) error {
 		if err := s.settle(sys.For(sender), d.ID, outcome{state: mail.DeliveryDelivered}, now); err != nil {
 			return err
 		}

@@ -23,12 +23,12 @@ var (
 	messagesFiltered = compileMessages(`messages m`, "m.timestamp", "m.id", "", "?7")
 	messagesLabelled = compileMessages(`message_labels l CROSS JOIN messages m ON m.id = l.message_id AND {scope m}`, "l.timestamp", "l.message_id", "?8", "?7")
 	insertMessage    = tables.Compile(`INSERT INTO messages (pod_id, inbox_id, thread_id, mailbox_id, uid, modseq, message_id, labels, hidden, timestamp, internal_date, size, preview,
-		attachments, folded, envelope, structure, bodies, blob_id, trace, trace_id, created_at, updated_at)
-		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?20)`)
+		attachments, folded, envelope, structure, bodies, blob_id, trace, trace_id, created_at, updated_at, intake)
+		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?20, ?21)`)
 	copyMessage = tables.Compile(`INSERT INTO messages (pod_id, inbox_id, thread_id, mailbox_id, uid, modseq, message_id, labels, hidden, timestamp, internal_date, size, preview,
-		attachments, folded, envelope, structure, bodies, blob_id, trace, trace_id, created_at, updated_at)
+		attachments, folded, envelope, structure, bodies, blob_id, trace, trace_id, created_at, updated_at, intake)
 		SELECT {pod}, {inbox}, m.thread_id, ?2, ?3, ?4, ?5, ?6, ?7, m.timestamp, m.internal_date, m.size, m.preview,
-		m.attachments, m.folded, m.envelope, m.structure, m.bodies, m.blob_id, m.trace, m.trace_id, ?8, ?8
+		m.attachments, m.folded, m.envelope, m.structure, m.bodies, m.blob_id, m.trace, m.trace_id, ?8, ?8, m.intake
 		FROM messages m WHERE m.id = ?1 AND {scope m}`)
 	// A column that is written has its indexes rewritten too, so what stays is not named.
 	relabelMessage = tables.Compile(`UPDATE messages SET labels = ?2, hidden = ?3, modseq = ?4, updated_at = ?5 WHERE id = ?1 AND {scope messages}`)
@@ -82,7 +82,7 @@ type NewMessage struct {
 	Trace []byte // header fields of ours that precede the blob's bytes
 
 	envelope, structure, bodies, folded string
-	attachments                         any
+	attachments, intake                 any
 }
 
 // bodies are the parts that a reader shows.
@@ -92,8 +92,8 @@ type bodies struct {
 }
 
 // Prepare works out, outside the transaction, what a message's row holds. m gives identity, labels and times; p the
-// rest.
-func Prepare(m mail.Message, p *mail.Parsed, trace []byte) (*NewMessage, error) {
+// rest; in how it came in, nil if it did not.
+func Prepare(m mail.Message, p *mail.Parsed, trace []byte, in *mail.Intake) (*NewMessage, error) {
 	m.Envelope, m.Preview, m.Attachments, m.Size = p.Envelope, p.Preview, p.Attachments, p.Size
 	n := &NewMessage{Message: m, Trace: trace, attachments: encode(p.Attachments)}
 	for _, f := range []struct {
@@ -105,6 +105,13 @@ func Prepare(m mail.Message, p *mail.Parsed, trace []byte) (*NewMessage, error) 
 			return nil, fmt.Errorf("encode message: %w", err)
 		}
 		*f.dest = string(b)
+	}
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encode intake: %w", err)
+		}
+		n.intake = string(b)
 	}
 	n.folded = foldedJSON(mail.Strings(p.Envelope.From), recipientStrings(&p.Envelope), p.Envelope.Subject)
 	return n, nil
@@ -127,7 +134,7 @@ func labelsJSON(labels []string) string {
 func (tx Tx) InsertMessage(n *NewMessage) error {
 	labels := labelsJSON(n.Labels)
 	id, err := tx.tx.Insert(insertMessage, n.Thread, n.Mailbox, n.UID, n.ModSeq, n.MessageID, labels, uint8(mail.HiddenOf(n.Labels)),
-		n.Timestamp, n.InternalDate, n.Size, n.Preview, n.attachments, n.folded, n.envelope, n.structure, n.bodies, n.Blob, n.Trace, n.TraceID, n.CreatedAt)
+		n.Timestamp, n.InternalDate, n.Size, n.Preview, n.attachments, n.folded, n.envelope, n.structure, n.bodies, n.Blob, n.Trace, n.TraceID, n.CreatedAt, n.intake)
 	if err != nil {
 		return translate(err)
 	}

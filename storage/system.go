@@ -244,3 +244,11 @@ func (tx SystemTx) PruneEvents(upTo int64) error {
 	_, err := tx.tx.Exec(setPruned, upTo)
 	return err
 }
+
+// Message ids have no index of their own: every inbox is asked by its key.
+var listNamesakes = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM inboxes i CROSS JOIN messages m ON m.pod_id = i.pod_id AND m.inbox_id = i.id AND m.message_id = ?1 WHERE {organization} ORDER BY m.id LIMIT ?2`)
+
+// ListNamesakes lists the messages of all inboxes that have a message id.
+func (tx SystemTx) ListNamesakes(messageID string, limit int) ([]Job, error) {
+	return all(tx.Tx, listNamesakes, scanJob, messageID, limit)
+}

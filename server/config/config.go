@@ -38,6 +38,10 @@ type SMTP struct {
 	SubmissionTLS  Listener // smtp.submission_tls
 	MaxMessageSize Size     // smtp.max_message_size
 	ProxyNetworks  Networks // smtp.proxy_networks
+
+	Trusted         Networks // smtp.trusted
+	Unauthenticated Handling // smtp.unauthenticated
+	TrustedSealers  Domains  // smtp.trusted_sealers
 }
 
 // Metrics is where the operator's monitoring asks.
@@ -82,7 +86,7 @@ func Default() Config {
 		Hostname:      "localhost",
 		DataDir:       "data",
 		DefaultDomain: "podmail.localhost",
-		SMTP:          SMTP{Listen: "127.0.0.1:2525", Submission: "127.0.0.1:2587", MaxMessageSize: 50 << 20},
+		SMTP:          SMTP{Listen: "127.0.0.1:2525", Submission: "127.0.0.1:2587", MaxMessageSize: 50 << 20, Trusted: "127.0.0.0/8, ::1", Unauthenticated: Keep},
 		IMAP:          IMAP{Listen: "127.0.0.1:2143"},
 		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000},
 		Limits:        defaultLimits(),
@@ -120,6 +124,9 @@ func (c *Config) settings() []setting {
 		{"smtp.submission_tls", &c.SMTP.SubmissionTLS},
 		{"smtp.max_message_size", &c.SMTP.MaxMessageSize},
 		{"smtp.proxy_networks", &c.SMTP.ProxyNetworks},
+		{"smtp.trusted", &c.SMTP.Trusted},
+		{"smtp.unauthenticated", &c.SMTP.Unauthenticated},
+		{"smtp.trusted_sealers", &c.SMTP.TrustedSealers},
 		{"imap.listen", &c.IMAP.Listen},
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},

@@ -53,7 +53,7 @@ func TestFilesAreTakenStrictly(t *testing.T) {
 	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [metrics], [limits]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
-		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, proxy_networks, submission, submission_tls"},
+		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, proxy_networks, submission, submission_tls, trusted, trusted_sealers, unauthenticated"},
 		{"unknown inline key", "smtp = { listen = \":25\", tls = true }", "f.toml:1: there is no setting smtp.tls; [smtp] has "},
 		{"unknown table", "[delivery]\nrelay = \"\"", "f.toml:2: there is no setting delivery.relay; " + top},
 		{"unknown empty table", "\n[hooks]", "f.toml:2: there is no setting hooks; " + top},

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"podmail/mail"
+	"podmail/server"
 	"podmail/server/servertest"
 	"podmail/smtp/receive"
 )
@@ -31,7 +32,14 @@ type door struct {
 
 func open(t testing.TB, o receive.Options) *door {
 	t.Helper()
-	d := &door{World: servertest.New(t)}
+	return openWith(t, func(*door) receive.Options { return o })
+}
+
+// openWith is open over a world that was changed, with options that know it.
+func openWith(t testing.TB, options func(*door) receive.Options, change ...func(*server.Options)) *door {
+	t.Helper()
+	d := &door{World: servertest.New(t, change...)}
+	o := options(d)
 	d.alice, d.bob = d.Inbox(t, d.Pod(t, "a"), "alice"), d.Inbox(t, d.Pod(t, "b"), "bob")
 	d.key = d.Key(t, d.alice)
 	o.Server, o.Hostname, o.Log = d.Server, "mx.podmail.test", slog.New(slog.DiscardHandler)

@@ -9,7 +9,15 @@ import (
 
 // replyTo is the one table from codes to replies with enhanced status codes (RFC 3463). The text is the error's own,
 // except for what must not leave the house.
-func replyTo(code mail.Code, text string) *wire.Reply {
+func replyTo(code mail.Code, reason mail.Reason, text string) *wire.Reply {
+	switch reason { // RFC 7372
+	case mail.ReasonUnauthenticatedMessage:
+		return wire.NewReply(550, "5.7.26", text)
+	case mail.ReasonSPFFailed:
+		return wire.NewReply(550, "5.7.23", text)
+	case mail.ReasonAuthenticationFailed:
+		return wire.NewReply(451, "4.7.24", text)
+	}
 	switch code {
 	case mail.CodeInvalid:
 		return wire.NewReply(554, "5.6.0", text)
@@ -42,11 +50,12 @@ func (x *session) reply(err error) *wire.Reply {
 	if code == mail.CodeInternal || code == mail.CodeUnavailable {
 		x.log.Error("smtp command failed", "error", err)
 	}
+	var reason mail.Reason
 	text := ""
 	if e, ok := errors.AsType[*mail.Error](err); ok {
-		text = e.Message
+		reason, text = e.Reason, e.Message
 	}
-	return replyTo(code, text)
+	return replyTo(code, reason, text)
 }
 
 // tooMuch refuses what goes beyond a limit per hour. It passes, and the sender's server tries again.

@@ -23,6 +23,7 @@ import (
 
 	"podmail/mail"
 	"podmail/server"
+	"podmail/smtp/verify"
 )
 
 // Role says what a listener is for.
@@ -46,6 +47,7 @@ type Options struct {
 	Log       *slog.Logger
 	Clock     mail.Clock            // for what is counted per hour
 	Metrics   prometheus.Registerer // nil: counted for nobody
+	Verifier  *verify.Verifier      // of who sends to the MX; nil: nothing is looked up
 
 	ProxyNetworks []netip.Prefix // whose connections begin with a PROXY header that is believed
 

@@ -53,7 +53,7 @@ func messageTail(rest string) string {
 		return ""
 	}
 	switch rest[last:] {
-	case "/raw", "/reply", "/reply-all", "/forward":
+	case "/raw", "/authentication", "/reply", "/reply-all", "/forward":
 		return rest[last:]
 	}
 	bracket := rest[len(rest)-1] == '>' || strings.HasSuffix(rest, "%3E") || strings.HasSuffix(rest, "%3e")

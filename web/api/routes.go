@@ -83,6 +83,7 @@ func (a *API) Mount(e *echo.Echo) {
 	inbox.patch("/messages/:message_id", a.updateMessage)
 	inbox.delete("/messages/:message_id", a.deleteMessage)
 	inbox.get("/messages/:message_id/raw", a.getRawMessage)
+	inbox.get("/messages/:message_id/authentication", a.explainMessage)
 	inbox.get("/messages/:message_id/attachments/:attachment_id", a.getMessageAttachment)
 	inbox.post("/messages/:message_id/reply", a.reply)
 	inbox.post("/messages/:message_id/reply-all", a.replyAll)

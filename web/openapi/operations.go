@@ -58,6 +58,8 @@ var operations = map[string]operation{
 		summary: "Add and remove labels of up to 50 messages."},
 	"GET /messages/:message_id/attachments/:attachment_id": {id: "messages.getAttachment", permission: mail.MessageRead, answer: "AttachmentResponse",
 		summary: "Get an attachment: a URL that works without a key for about an hour."},
+	"GET /messages/:message_id/authentication": {id: "messages.getAuthentication", permission: mail.MessageRead, answer: "MessageAuthentication",
+		summary: "Tell what was found out about a message when it came in (SPF, DKIM, ARC, DMARC), and why it is where it is. Not in AgentMail's contract."},
 	"GET /messages/:message_id/raw": {id: "messages.getRaw", permission: mail.MessageRead, answer: "RawMessageResponse",
 		summary: "Get the message as it came (RFC 5322): a URL that works without a key for about an hour."},
 	"PATCH /messages/:message_id": {id: "messages.update", permission: mail.MessageUpdate, body: "UpdateMessageRequest", answer: "UpdateMessageResponse",

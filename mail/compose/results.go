@@ -1,0 +1,55 @@
+package compose
+
+import (
+	"strings"
+
+	"podmail/mail"
+)
+
+// AuthenticationResults writes the field that tells what was found out about a message's sender (RFC 8601 2.2), folded.
+func AuthenticationResults(host string, a *mail.Authentication) string {
+	var b strings.Builder
+	b.WriteString("Authentication-Results: " + token(host, "localhost"))
+	add := func(method string, r mail.AuthResult, reason string, properties ...string) {
+		b.WriteString(";\r\n\t" + method + "=" + string(r))
+		if reason != "" {
+			b.WriteString(" reason=\"" + quotable(reason) + "\"")
+		}
+		for i := 0; i < len(properties); i += 2 {
+			if value := token(properties[i+1], ""); value != "" {
+				b.WriteString(" " + properties[i] + "=" + value)
+			}
+		}
+	}
+	remote := ""
+	if a.Remote.IsValid() {
+		remote = a.Remote.String()
+	}
+	add("iprev", a.Reverse.Result, "", "policy.iprev", remote)
+	if a.ReversePath == "" {
+		add("spf", a.SPF.Result, "", "smtp.helo", a.HELO)
+	} else {
+		add("spf", a.SPF.Result, "", "smtp.mailfrom", a.SPF.Domain)
+	}
+	if len(a.DKIM) == 0 {
+		add("dkim", mail.AuthNone, "")
+	}
+	for _, d := range a.DKIM {
+		add("dkim", d.Result, string(d.Fault), "header.d", d.Domain, "header.s", d.Selector, "header.a", d.Algorithm, "header.b", d.Signature)
+	}
+	add("dmarc", a.DMARC.Result, "", "header.from", a.DMARC.From, "policy.dmarc", string(a.DMARC.Policy))
+	if a.ARC.Result != mail.AuthNone {
+		add("arc", a.ARC.Result, "")
+	}
+	return b.String() + "\r\n"
+}
+
+// quotable keeps what may stand within quotation marks on one line.
+func quotable(s string) string {
+	return clip(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s), 200)
+}

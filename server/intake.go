@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// This file tells, in one place, what becomes of a message that comes in. In this order:
+//
+//  1. The allow and block lists of the inbox, its pod and the organization. What they block is kept, labelled blocked.
+//  2. Authentication. What its alleged domain disowns is kept, labelled unauthenticated, or refused if the operator says so.
+//
+// Whatever is not refused before the 250 is kept where somebody can see it.
+
+// IntakeRules are the operator's choices.
+type IntakeRules struct {
+	RefuseUnauthenticated bool     // instead of keeping it with a label
+	TrustedSealers        []string // domains whose ARC seals vouch for what they found before they changed a message
+}
+
+// place decides where a message goes in an inbox, and says why. An error refuses it, for everybody.
+func (s *Server) place(ctx context.Context, inbox mail.Inbox, p *mail.Parsed, r received) (mail.Intake, error) {
+	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication}
+	blocked, err := s.isBlocked(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
+	if err != nil {
+		return in, coded(err, "Mailbox")
+	}
+	if blocked {
+		in.Placement, in.Reason = mail.LabelBlocked, "The lists of the inbox, its pod or the organization block the sender."
+		return in, nil
+	}
+	if r.authentication == nil {
+		in.Reason = r.unchecked
+		return in, nil
+	}
+	d := s.doubt(r.authentication)
+	in.Reason = d.reason
+	if d.disowned {
+		if d.refusal != nil && s.rules.RefuseUnauthenticated {
+			return in, d.refusal
+		}
+		in.Placement = mail.LabelUnauthenticated
+	} else if d.refusal != nil && s.rules.RefuseUnauthenticated {
+		return in, d.refusal
+	}
+	return in, nil
+}
+
+// doubts are what follows from authentication.
+type doubts struct {
+	disowned bool   // the domain that it claims to come from says that it does not
+	reason   string // for people, of whatever follows
+	refusal  error  // where refusing is right: the domain asks for it, or nothing can be said yet
+}
+
+// doubt weighs what was found out about a sender. A domain's DMARC policy decides, whatever it is; without one, SPF's
+// fail counts, unless a signature of the domain holds (RFC 7489 6.7, RFC 7208 8.4).
+func (s *Server) doubt(a *mail.Authentication) doubts {
+	d := &a.DMARC
+	switch {
+	case d.Result == mail.AuthPass:
+		return doubts{reason: "DMARC passes: the message comes from " + d.From + "."}
+	case d.Result == mail.AuthFail && d.Asks() != mail.PolicyNone:
+		if sealer := s.vouches(a); sealer != "" {
+			return doubts{reason: fmt.Sprintf("DMARC fails for %s, but passed at %s, whose seal holds and is trusted.", d.From, sealer)}
+		}
+		out := doubts{disowned: true, reason: fmt.Sprintf("DMARC fails: %s asks to %s mail that it did not send.", d.Domain, d.Asks())}
+		if d.Asks() == mail.PolicyReject {
+			out.refusal = mail.Errorf(mail.CodeForbidden, "Mail from %s must pass DMARC, and this does not.", d.From).WithReason(mail.ReasonUnauthenticatedMessage)
+		}
+		return out
+	case d.Result == mail.AuthFail:
+		return doubts{reason: fmt.Sprintf("DMARC fails, but %s asks for nothing to be done.", d.Domain)}
+	case d.Result == mail.AuthTempError:
+		return doubts{reason: "DMARC could not be looked up: " + d.Reason + ".", refusal: mail.Errorf(mail.CodeUnavailable, "DMARC of %s could not be looked up.", d.From).
+			WithReason(mail.ReasonAuthenticationFailed)}
+	case a.SPF.Result == mail.AuthFail && !a.Signed(a.SPF.Domain) && !(d.From != "" && a.Signed(d.From)):
+		refusal := mail.Errorf(mail.CodeForbidden, "SPF: %s may not send for %s.", a.Remote, a.SPF.Domain).WithReason(mail.ReasonSPFFailed)
+		if a.SPF.Explanation != "" {
+			refusal.Message += fmt.Sprintf(" It explains: %s", a.SPF.Explanation)
+		}
+		return doubts{disowned: true, reason: fmt.Sprintf("SPF fails: %s does not let %s send, and no signature of it holds.", a.SPF.Domain, a.Remote), refusal: refusal}
+	}
+	return doubts{reason: "Nothing speaks against it: " + authorOf(a) + " says nothing of DMARC, and SPF is " + string(a.SPF.Result) + "."}
+}
+
+// authorOf is what a message claims to come from.
+func authorOf(a *mail.Authentication) string {
+	if a.DMARC.From != "" {
+		return a.DMARC.From
+	}
+	return "From"
+}
+
+// vouches finds the trusted sealer that saw the message pass DMARC: all whose seals are on the way must be trusted
+// (RFC 8617 7.2.1, RFC 7489 6.7).
+func (s *Server) vouches(a *mail.Authentication) string {
+	trusted := func(sealer string) bool {
+		return slices.ContainsFunc(s.rules.TrustedSealers, func(domain string) bool { return mail.IsWithin(sealer, domain) })
+	}
+	if a.ARC.Result != mail.AuthPass || a.ARC.Origin != string(mail.AuthPass) || len(a.ARC.Sealers) == 0 {
+		return ""
+	}
+	for _, sealer := range a.ARC.Sealers {
+		if !trusted(sealer) {
+			return ""
+		}
+	}
+	return a.ARC.Sealers[0]
+}
+
+// ExplainMessage tells what was found out about a message when it came in, and why it is where it is.
+func (s *Server) ExplainMessage(ctx context.Context, g mail.Grant, messageID string) (m mail.Message, in mail.Intake, err error) {
+	if err := g.Require(mail.MessageRead); err != nil {
+		return m, in, err
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		if m, err = findMessage(tx, g, messageID); err != nil {
+			return err
+		}
+		in, err = explain(tx, &m)
+		return err
+	})
+	return m, in, coded(err, "Message")
+}
+
+// explain reads how a message came in. Of one that did not it says where it belongs.
+func explain(tx storage.Tx, m *mail.Message) (mail.Intake, error) {
+	kept, err := tx.FindIntake(m.ID)
+	if err != nil {
+		return mail.Intake{}, err
+	}
+	if kept != nil {
+		return *kept, nil
+	}
+	if slices.Contains(m.Labels, mail.LabelReceived) {
+		return mail.Intake{Placement: mail.LabelReceived, Reason: "It came in before it was kept what was looked up, or a mail program put it here."}, nil
+	}
+	return mail.Intake{Placement: mail.LabelSent, Reason: "It did not come in: it was written here."}, nil
+}
+
+// Explained is a message and how it came in.
+type Explained struct {
+	Message mail.Message
+	Intake  mail.Intake
+}
+
+// maxExplained is how many messages of one id the operator is told of.
+const maxExplained = 100
+
+// ExplainEverywhere tells the operator about every message that has an id, whatever inbox it is in.
+func (s *Server) ExplainEverywhere(ctx context.Context, g mail.Grant, messageID string) (found []Explained, err error) {
+	if g.Scope.Type() != mail.ScopeOrganization {
+		return nil, mail.NotFound("Message")
+	}
+	if !strings.HasPrefix(messageID, "<") {
+		messageID = "<" + messageID + ">"
+	}
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) error {
+		places, err := sys.ListNamesakes(messageID, maxExplained)
+		if err != nil {
+			return err
+		}
+		for _, place := range places {
+			tx := sys.For(place.Scope)
+			m, err := tx.FindMessageByID(place.ID)
+			if err != nil {
+				return err
+			}
+			in, err := explain(tx, &m)
+			if err != nil {
+				return err
+			}
+			found = append(found, Explained{m, in})
+		}
+		return nil
+	})
+	if err == nil && len(found) == 0 {
+		err = mail.NotFound("Message")
+	}
+	return found, coded(err, "Message")
+}

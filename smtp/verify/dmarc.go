@@ -1,0 +1,203 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
+
+	"podmail/mail"
+	"podmail/mail/parse"
+)
+
+// policyRecord is what a domain publishes at _dmarc (RFC 7489 6.3), as far as it concerns one message.
+type policyRecord struct {
+	policy, subdomains    mail.DMARCPolicy
+	strictDKIM, strictSPF bool
+	percent               int
+}
+
+// errNoPolicy tells that a text is no DMARC record at all.
+var errNoPolicy = errors.New("no DMARC record")
+
+// unansweredError tells that nothing can be said of a policy yet.
+type unansweredError struct{ error }
+
+// readPolicy reads a record. What it does not know, and values that cannot be, are passed over (RFC 7489 6.3).
+func readPolicy(text string) (r policyRecord, err error) {
+	version, rest, _ := strings.Cut(text, ";")
+	name, value, _ := strings.Cut(version, "=")
+	if strings.TrimSpace(name) != "v" || strings.TrimSpace(value) != "DMARC1" {
+		return r, errNoPolicy
+	}
+	t := map[string]string{}
+	for piece := range strings.SplitSeq(rest, ";") {
+		name, value, _ := strings.Cut(piece, "=")
+		if name = strings.ToLower(strings.TrimSpace(name)); t[name] == "" {
+			t[name] = strings.ToLower(strings.TrimSpace(value))
+		}
+	}
+	r = policyRecord{policy: mail.DMARCPolicy(t["p"]), subdomains: mail.DMARCPolicy(t["sp"]), percent: 100,
+		strictDKIM: t["adkim"] == "s", strictSPF: t["aspf"] == "s"}
+	if n, err := strconv.Atoi(t["pct"]); err == nil && n >= 0 && n <= 100 {
+		r.percent = n
+	}
+	if !known(r.policy) || r.subdomains != "" && !known(r.subdomains) {
+		if !strings.Contains(t["rua"], ":") { // RFC 7489 6.6.3 step 6
+			return r, errors.New("the record has no policy")
+		}
+		r.policy, r.subdomains = mail.PolicyNone, ""
+	}
+	if r.subdomains == "" {
+		r.subdomains = r.policy
+	}
+	return r, nil
+}
+
+func known(p mail.DMARCPolicy) bool {
+	return p == mail.PolicyNone || p == mail.PolicyQuarantine || p == mail.PolicyReject
+}
+
+// dmarc judges the message by the domain of its author. With several authors the worst verdict counts, so that one more
+// From does not hide another (RFC 7489 6.6.1).
+func (c *Check) dmarc(ctx context.Context, a *mail.Authentication) mail.DMARCResult {
+	domains := authors(c.header)
+	if c.reader.cut > 0 { // there may be one more From than we see
+		return mail.DMARCResult{Result: mail.AuthPermError, Reason: "the header is too long"}
+	}
+	if len(domains) == 0 {
+		return mail.DMARCResult{Result: mail.AuthNone, Reason: "From names no domain"}
+	}
+	if len(domains) > maxAuthors {
+		return mail.DMARCResult{Result: mail.AuthPermError, Reason: "From names too many domains"}
+	}
+	worst := mail.DMARCResult{Result: mail.AuthPass}
+	for i, domain := range domains {
+		if r := c.v.judge(ctx, domain, a, c.reader.sample()); i == 0 || severity(&r) > severity(&worst) {
+			worst = r
+		}
+	}
+	return worst
+}
+
+// severity orders verdicts by what may have to be done about them.
+func severity(r *mail.DMARCResult) int {
+	switch r.Result {
+	case mail.AuthPass:
+		return 0
+	case mail.AuthNone:
+		return 1
+	case mail.AuthPermError:
+		return 2
+	case mail.AuthTempError:
+		return 3
+	}
+	return 4 + map[mail.DMARCPolicy]int{mail.PolicyQuarantine: 1, mail.PolicyReject: 2}[r.Asks()]
+}
+
+// authors are the domains in From, each once, in ASCII.
+func authors(h header) (domains []string) {
+	seen := map[string]bool{}
+	for _, f := range h.named("from") {
+		for _, a := range parse.Addresses(f.unfolded()) {
+			domain := strings.ToLower(strings.TrimSuffix(a.Host, "."))
+			if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+				domain = ascii
+			}
+			if mail.ValidDomain(domain) && !seen[domain] {
+				seen[domain] = true
+				domains = append(domains, domain)
+			}
+		}
+	}
+	return domains
+}
+
+// organizational is the domain that somebody registered (RFC 7489 3.2).
+func organizational(domain string) string {
+	if own, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
+		return own
+	}
+	return domain
+}
+
+// judge evaluates DMARC for one author's domain (RFC 7489 6.6.2).
+func (v *Verifier) judge(ctx context.Context, from string, a *mail.Authentication, sample int) mail.DMARCResult {
+	r := mail.DMARCResult{From: from}
+	record, at, err := v.findPolicy(ctx, from)
+	switch {
+	case errors.Is(err, errNoPolicy):
+		r.Result, r.Reason = mail.AuthNone, "the domain publishes no policy"
+		return r
+	case errors.As(err, new(*unansweredError)):
+		r.Result, r.Reason = mail.AuthTempError, err.Error()
+		return r
+	case err != nil:
+		r.Result, r.Reason = mail.AuthPermError, err.Error()
+		return r
+	}
+	r.Domain, r.Policy, r.Percent = at, record.policy, record.percent
+	if at != from {
+		r.Policy = record.subdomains
+	}
+	r.Sampled = sample >= record.percent
+	r.SPF = a.SPF.Result == mail.AuthPass && aligned(a.SPF.Domain, from, record.strictSPF)
+	unsure := a.SPF.Result == mail.AuthTempError && aligned(a.SPF.Domain, from, record.strictSPF)
+	for _, d := range a.DKIM {
+		r.DKIM = r.DKIM || d.Result == mail.AuthPass && aligned(d.Domain, from, record.strictDKIM)
+		unsure = unsure || d.Result == mail.AuthTempError && aligned(d.Domain, from, record.strictDKIM)
+	}
+	switch {
+	case r.SPF || r.DKIM:
+		r.Result, r.Sampled = mail.AuthPass, false
+	case unsure:
+		r.Result, r.Reason = mail.AuthTempError, "what could pass could not be looked up"
+	default:
+		r.Result, r.Reason = mail.AuthFail, "neither SPF nor a signature passes for the domain of From"
+	}
+	return r
+}
+
+// aligned tells whether an authenticated domain speaks for the author's (RFC 7489 3.1).
+func aligned(domain, from string, strict bool) bool {
+	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	return domain == from || !strict && organizational(domain) == organizational(from)
+}
+
+// findPolicy finds the record of a domain, or of its organizational domain (RFC 7489 6.6.3).
+func (v *Verifier) findPolicy(ctx context.Context, from string) (r policyRecord, at string, err error) {
+	places := []string{from}
+	if org := organizational(from); org != from {
+		places = append(places, org)
+	}
+	for _, at := range places {
+		texts, err := find("_dmarc."+at, func(name string) ([]string, error) { return v.o.Resolver.LookupTXT(ctx, name) })
+		if err != nil && !errors.Is(err, errMissing) {
+			return r, at, &unansweredError{err}
+		}
+		var records []policyRecord
+		var broken error
+		for _, text := range texts {
+			record, err := readPolicy(text)
+			switch {
+			case errors.Is(err, errNoPolicy):
+			case err != nil:
+				broken = err
+			default:
+				records = append(records, record)
+			}
+		}
+		switch {
+		case len(records) == 1 && broken == nil:
+			return records[0], at, nil
+		case len(records) > 1 || len(records) == 1: // several: none counts, and the search ends
+			return r, at, errNoPolicy
+		case broken != nil:
+			return r, at, broken
+		}
+	}
+	return r, "", errNoPolicy
+}
