@@ -1,6 +1,9 @@
 package compose
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestPictures(t *testing.T) {
 	const added = `<img src="https://link.test/o/x" alt="" width="1" height="1" style="border:0">`
@@ -28,4 +31,23 @@ func TestPictures(t *testing.T) {
 			t.Errorf("%q: %q", html, got)
 		}
 	}
+}
+
+// FuzzPictures: a picture that was added to any HTML is found there again, and nothing else goes with it.
+func FuzzPictures(f *testing.F) {
+	for _, html := range []string{"", "<body>x</body>", "<img src=", "</BODY", "İ</body>", "<img src=\"a\"", "<!-- </body> -->", "\xff<img\x00src=x>"} {
+		f.Add(html)
+	}
+	f.Fuzz(func(t *testing.T, html string) {
+		if got := RemovePictures(html, func(string) bool { return false }); got != html {
+			t.Errorf("%q became %q", html, got)
+		}
+		if strings.Contains(html, "<") { // may swallow what follows it
+			return
+		}
+		const src = "https://link.test/o/x"
+		if back := RemovePictures(AddPicture(html, src), func(s string) bool { return s == src }); back != html {
+			t.Errorf("%q came back as %q", html, back)
+		}
+	})
 }
