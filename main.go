@@ -136,7 +136,11 @@ func (serveCommand) Run(f *flags) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	origin := cfg.PublicOrigin(sockets["http.listen"].Addr())
-	srv := newServer(&cfg, store, origin, log)
+	out := newCouriers(&cfg, log)
+	defer func() { err = errors.Join(err, out.close()) }()
+	options := serverOptions(&cfg, store, origin, log)
+	options.Courier, options.Poster = out.mail, out.posts
+	srv := server.New(options)
 	firstKey, err := srv.Bootstrap(ctx)
 	if err != nil {
 		return err
@@ -145,14 +149,41 @@ func (serveCommand) Run(f *flags) (err error) {
 	return d.run(ctx, release, sockets, func() { welcome(firstKey, origin) })
 }
 
-func newServer(cfg *config.Config, store *storage.Store, origin string, log *slog.Logger) *server.Server {
-	return server.New(server.Options{
-		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: dns.NewClient(string(cfg.DNS.Resolver), bool(cfg.DNS.Trusted)), Log: log,
+// couriers are what carries out of the house: mail to other hosts, and events to webhooks.
+type couriers struct {
+	mail  *smtp.Courier
+	posts *webhook.Poster
+}
+
+func newCouriers(cfg *config.Config, log *slog.Logger) *couriers {
+	return &couriers{
+		mail: smtp.NewCourier(smtp.CourierOptions{Resolver: dns.NewCache(newResolver(cfg), wallClock{}), Clock: wallClock{}, Random: rand.Reader, Log: log,
+			Hostname: string(cfg.Hostname), Port: cfg.Delivery.MXPort.String(), AllowPrivate: cfg.DeliversToPrivate()}),
+		posts: webhook.NewPoster(wallClock{}, cfg.AllowsPrivate()),
+	}
+}
+
+// close gives up the connections that are kept for more.
+func (c *couriers) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	c.posts.Close()
+	return c.mail.Close(ctx)
+}
+
+func newResolver(cfg *config.Config) dns.Resolver {
+	return dns.NewClient(string(cfg.DNS.Resolver), bool(cfg.DNS.Trusted))
+}
+
+// serverOptions are those of a server that carries nothing out of the house, as the operator's commands need it.
+func serverOptions(cfg *config.Config, store *storage.Store, origin string, log *slog.Logger) server.Options {
+	return server.Options{
+		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: newResolver(cfg), Log: log,
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
 		MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
-		Poster: webhook.NewPoster(wallClock{}, cfg.AllowsPrivate()),
 		Intake: server.IntakeRules{RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
-	})
+		Relay:  cfg.Delivery.Relay.Relay(), Queue: server.QueueLimits{Transfers: int(cfg.Delivery.Transfers), PerDestination: int(cfg.Delivery.PerDestination)},
+	}
 }
 
 type wallClock struct{}
@@ -216,7 +247,7 @@ type doors struct {
 
 // newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
 func newVerifier(cfg *config.Config) *verify.Verifier {
-	resolver := dns.NewCache(dns.NewClient(string(cfg.DNS.Resolver), bool(cfg.DNS.Trusted)), wallClock{})
+	resolver := dns.NewCache(newResolver(cfg), wallClock{})
 	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes()})
 }
 

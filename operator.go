@@ -140,7 +140,7 @@ func (f *flags) operate(do func(context.Context, *server.Server, mail.Grant) err
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	srv := newServer(&cfg, store, "", log)
+	srv := server.New(serverOptions(&cfg, store, "", log))
 	return do(ctx, srv, srv.Operator())
 }
 

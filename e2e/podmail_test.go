@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,11 +40,23 @@ imap.listen = "127.0.0.1:0"
 http.listen = "127.0.0.1:0"
 `
 
+// settingsOf are freePorts, but for what the lines set, and the lines.
+func settingsOf(lines []string) string {
+	var settings strings.Builder
+	for free := range strings.Lines(freePorts) {
+		key, _, _ := strings.Cut(free, "=")
+		if !slices.ContainsFunc(lines, func(l string) bool { return key != "" && strings.HasPrefix(l, key) }) {
+			settings.WriteString(free)
+		}
+	}
+	return settings.String() + strings.Join(lines, "\n")
+}
+
 // start runs `podmail serve` in a new folder, with further lines of configuration. It ends with the test, which fails
 // if the server raced, panicked, or did not stop cleanly.
 func start(t *testing.T, lines ...string) *Podmail {
 	t.Helper()
-	p := &Podmail{t: t, dir: t.TempDir(), settings: freePorts + strings.Join(lines, "\n")}
+	p := &Podmail{t: t, dir: t.TempDir(), settings: settingsOf(lines)}
 	if err := os.WriteFile(p.path("podmail.toml"), []byte(p.settings), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,23 @@
-// Package smtp assembles Podmail's SMTP side: today smtp/receive, the listeners. Sending to other hosts, and verifying
-// and signing what passes, have their own rooms beside it. It decides nothing: verbs are server's.
+// Package smtp assembles Podmail's SMTP side: smtp/receive, the listeners, and smtp/deliver, the courier to other hosts.
+// Verifying and signing what passes have their own rooms beside them. It decides nothing: verbs are server's.
 package smtp
 
 import (
 	"context"
 	"net"
 
+	"podmail/smtp/deliver"
 	"podmail/smtp/receive"
 )
+
+// CourierOptions are those of the courier.
+type CourierOptions = deliver.Options
+
+// Courier carries mail to other hosts.
+type Courier struct{ *deliver.Courier }
+
+// NewCourier returns a Courier. Close it.
+func NewCourier(o CourierOptions) *Courier { return &Courier{deliver.New(o)} }
 
 // Options are those of the listeners.
 type Options = receive.Options

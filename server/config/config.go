@@ -25,6 +25,7 @@ type Config struct {
 	TLS           TLS
 	DNS           DNS
 	Webhooks      Webhooks
+	Delivery      Delivery
 	Limits        Limits
 	Metrics       Metrics
 
@@ -89,6 +90,7 @@ func Default() Config {
 		SMTP:          SMTP{Listen: "127.0.0.1:2525", Submission: "127.0.0.1:2587", MaxMessageSize: 50 << 20, Trusted: "127.0.0.0/8, ::1", Unauthenticated: Keep},
 		IMAP:          IMAP{Listen: "127.0.0.1:2143"},
 		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000},
+		Delivery:      Delivery{MXPort: 25, Transfers: 100, PerDestination: 20},
 		Limits:        defaultLimits(),
 		sources:       map[string]string{},
 	}
@@ -139,7 +141,7 @@ func (c *Config) settings() []setting {
 		{"dns.trusted", &c.DNS.Trusted},
 		{"webhooks.allow_private", &c.Webhooks.AllowPrivate},
 		{"metrics.listen", &c.Metrics.Listen},
-	}, c.Limits.settings()...)
+	}, append(c.Delivery.settings(), c.Limits.settings()...)...)
 }
 
 // Sources is where Load looks, beside the defaults.
@@ -182,6 +184,9 @@ func (c *Config) readEnvironment(environ []string) error {
 // set gives a setting the value that source has for it.
 func (c *Config) set(s setting, text, source string) error {
 	if err := s.value.UnmarshalText([]byte(text)); err != nil {
+		if _, secret := s.value.(*Relay); secret { // there may be a password in it
+			return wrong(s, source, "what is there")
+		}
 		return wrong(s, source, fmt.Sprintf("%q", text))
 	}
 	c.sources[s.key] = source

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"podmail/mail"
 )
 
 var values = cmpopts.IgnoreUnexported(Config{})
@@ -50,12 +52,15 @@ max_message_size = "1MiB"
 }
 
 func TestFilesAreTakenStrictly(t *testing.T) {
-	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [metrics], [limits]"
+	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [metrics], [delivery], [limits]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
 		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has listen, max_message_size, proxy_networks, submission, submission_tls, trusted, trusted_sealers, unauthenticated"},
 		{"unknown inline key", "smtp = { listen = \":25\", tls = true }", "f.toml:1: there is no setting smtp.tls; [smtp] has "},
-		{"unknown table", "[delivery]\nrelay = \"\"", "f.toml:2: there is no setting delivery.relay; " + top},
+		{"unknown table", "[deliveries]\nrelay = \"\"", "f.toml:2: there is no setting deliveries.relay; " + top},
+		{"relay of another kind", "[delivery]\nrelay = \"http://user:secret@host\"", "f.toml:2: delivery.relay must be \"smtp://user:password@host:587\", \"smtps://…\" or \"\", not what is there"},
+		{"relay without a password", "[delivery]\nrelay = \"smtp://user@host\"", "f.toml:2: delivery.relay must be"},
+		{"no port", "[delivery]\nmx_port = 0", "f.toml:2: delivery.mx_port must be a port, 1 to 65535, not \"0\""},
 		{"unknown empty table", "\n[hooks]", "f.toml:2: there is no setting hooks; " + top},
 		{"unknown empty table in a table", "\n[smtp.limits]", "f.toml:2: there is no setting smtp.limits; [smtp] has "},
 		{"table for a value", "[hostname]\nx = 1", "f.toml:2: there is no setting hostname.x; " + top},
@@ -219,6 +224,26 @@ func TestAllowsPrivate(t *testing.T) {
 		cfg, err := Load(Sources{Environ: strings.Fields(c.environ)})
 		if err != nil || cfg.AllowsPrivate() != c.want {
 			t.Errorf("%q: %v, %v", c.environ, cfg.AllowsPrivate(), err)
+		}
+	}
+}
+
+func TestRelay(t *testing.T) {
+	for text, want := range map[string]*mail.Relay{
+		"":                              nil,
+		"smtp://relay.test":             {Host: "relay.test", Port: "587"},
+		"smtps://relay.test":            {Host: "relay.test", Port: "465", ImplicitTLS: true},
+		"smtp://u%40x:p%3Aw@[::1]:2587": {Host: "::1", Port: "2587", Username: "u@x", Password: "p:w"},
+	} {
+		var r Relay
+		if err := r.UnmarshalText([]byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if diff := cmp.Diff(want, r.Relay()); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+		if strings.Contains(r.String(), "p%3Aw") {
+			t.Errorf("shows the password: %s", r.String())
 		}
 	}
 }

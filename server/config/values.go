@@ -205,16 +205,3 @@ func (s *Switch) UnmarshalText(text []byte) error {
 
 func (s *Switch) String() string  { return strconv.FormatBool(bool(*s)) }
 func (s *Switch) allowed() string { return "true or false" }
-
-// Count is how many of something there may be; 0: none.
-type Count int
-
-// UnmarshalText takes a whole number.
-func (c *Count) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseUint(string(text), 10, 31)
-	*c = Count(n)
-	return err
-}
-
-func (c *Count) String() string  { return strconv.Itoa(int(*c)) }
-func (c *Count) allowed() string { return "a whole number" }
