@@ -260,7 +260,7 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 		smtp:   smtp.New(smtpOptions(cfg, srv, certificate, log, counted)),
 		imap:   imap.New(imap.Options{Server: srv, Hostname: hostname, TLSConfig: certificate, Log: log}),
 		web: web.New(web.Options{Server: srv, PublicURL: origin, Log: log, FetchDir: string(cfg.DataDir), AllowPrivate: cfg.AllowsPrivate(),
-			Limits: web.Limits{MaxBody: int64(cfg.HTTP.MaxRequest), MaxFetched: int64(cfg.HTTP.MaxFetched)}}),
+			Limits: web.Limits{MaxBody: int64(cfg.HTTP.MaxRequest), MaxFetched: int64(cfg.HTTP.MaxFetched), RequestsPerSecond: int(cfg.HTTP.RequestsPerSecond)}}),
 		metrics: metrics.New(counted, log),
 		log:     log,
 	}

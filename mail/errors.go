@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Code is the kind of a failure. Each door has one table from Code to its own answers.
@@ -58,7 +59,9 @@ type Error struct {
 	Message string // what happened, for the peer
 	Fix     string // what to do next, for the peer; may be empty
 	Fields  []FieldError
-	Err     error // the cause, for the log only
+	// RetryAfter is when to try again; zero: nothing is known.
+	RetryAfter time.Duration
+	Err        error // the cause, for the log only
 }
 
 // FieldError says what is wrong with one field of a request.

@@ -42,6 +42,8 @@ type Limits struct {
 	IdleTimeout   time.Duration // between two requests of a connection: 2 min
 	BodyTimeout   time.Duration // for a whole request to arrive, however steadily: 10 min
 	StallTimeout  time.Duration // without a step forward, while a body arrives or an answer leaves: 30 s
+
+	RequestsPerSecond int // of one API key: 5000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -54,6 +56,8 @@ func (l Limits) withDefaults() Limits {
 		IdleTimeout:   cmp.Or(l.IdleTimeout, 2*time.Minute),
 		BodyTimeout:   cmp.Or(l.BodyTimeout, 10*time.Minute),
 		StallTimeout:  cmp.Or(l.StallTimeout, 30*time.Second),
+
+		RequestsPerSecond: cmp.Or(l.RequestsPerSecond, 5000),
 	}
 }
 
@@ -67,7 +71,7 @@ type Server struct {
 func New(o Options) *Server {
 	limits := o.Limits.withDefaults()
 	answers := api.New(api.Options{Server: o.Server, Log: o.Log, PublicURL: o.PublicURL, MaxBody: limits.MaxBody,
-		MaxFetched: limits.MaxFetched, FetchTime: limits.FetchTime, FetchDir: o.FetchDir, AllowPrivate: o.AllowPrivate})
+		MaxFetched: limits.MaxFetched, FetchTime: limits.FetchTime, FetchDir: o.FetchDir, AllowPrivate: o.AllowPrivate, PerSecond: limits.RequestsPerSecond})
 	streams := stream.New(stream.Options{Server: o.Server, API: answers, Log: o.Log, Limits: o.Streams})
 	d := &door{next: answers.Links(api.SplitPaths(newRouter(o.PublicURL, answers, streams))), fail: answers.Fail, log: o.Log, limits: limits, newTrace: rand.Text}
 	return &Server{streams: streams, http: &http.Server{

@@ -62,6 +62,8 @@ type HTTP struct {
 	PublicURL  Origin   // http.public_url
 	MaxRequest Size     // http.max_request
 	MaxFetched Size     // http.max_fetched
+
+	RequestsPerSecond Limit // http.requests_per_second
 }
 
 // Webhooks is what users may make the server call.
@@ -89,7 +91,7 @@ func Default() Config {
 		DefaultDomain: "podmail.localhost",
 		SMTP:          SMTP{Listen: "127.0.0.1:2525", Submission: "127.0.0.1:2587", MaxMessageSize: 50 << 20, Trusted: "127.0.0.0/8, ::1", Unauthenticated: Keep},
 		IMAP:          IMAP{Listen: "127.0.0.1:2143"},
-		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000},
+		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000, RequestsPerSecond: 5000},
 		Delivery:      Delivery{MXPort: 25, Transfers: 100, PerDestination: 20},
 		Limits:        defaultLimits(),
 		sources:       map[string]string{},
@@ -135,6 +137,7 @@ func (c *Config) settings() []setting {
 		{"http.public_url", &c.HTTP.PublicURL},
 		{"http.max_request", &c.HTTP.MaxRequest},
 		{"http.max_fetched", &c.HTTP.MaxFetched},
+		{"http.requests_per_second", &c.HTTP.RequestsPerSecond},
 		{"tls.cert", &c.TLS.Cert},
 		{"tls.key", &c.TLS.Key},
 		{"dns.resolver", &c.DNS.Resolver},

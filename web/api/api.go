@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 
 	"podmail/mail"
 	"podmail/server"
@@ -22,6 +23,7 @@ type Options struct {
 	FetchTime    time.Duration // to fetch them all
 	FetchDir     string        // where they lie for a moment
 	AllowPrivate bool          // whether URLs may lead to private addresses
+	PerSecond    int           // requests of one key
 }
 
 // API answers requests. It is safe for concurrent use.
@@ -31,13 +33,15 @@ type API struct {
 	maxBody   int64
 	fetcher   *fetcher
 	errors    errorTable
+	keys      *rates // requests of each key
+	strangers *rates // failed authentications from each address
 	publicURL string
 	docs      string // URL of the page that explains the error codes
 }
 
 // New returns an API; Mount it on a router.
 func New(o Options) *API {
-	return &API{server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), publicURL: o.PublicURL, docs: o.PublicURL + errorsPath}
+	return &API{keys: newRates(rate.Limit(o.PerSecond), 2*o.PerSecond), strangers: newRates(1, 100), server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), publicURL: o.PublicURL, docs: o.PublicURL + errorsPath}
 }
 
 // handler answers one request of an authenticated caller, whose grant is narrowed to what the path names already.

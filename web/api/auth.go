@@ -16,7 +16,16 @@ func (a *API) authenticate(c echo.Context) (mail.Grant, error) {
 	if err != nil {
 		return mail.Grant{}, err
 	}
-	return a.server.Authenticate(c.Request().Context(), secret)
+	g, err := a.server.Authenticate(c.Request().Context(), secret)
+	if err != nil && mail.CodeOf(err) == mail.CodeUnauthenticated {
+		if limited := a.strangers.take(network(c.RealIP())); limited != nil {
+			return g, limited
+		}
+	}
+	if err == nil {
+		err = a.keys.take(g.APIKeyID)
+	}
+	return g, err
 }
 
 // bearer takes the key out of Authorization. The scheme is case-sensitive; no header, another scheme, an empty key and

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -96,7 +98,7 @@ func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer") // RFC 9110 11.6.1
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set(echo.HeaderRetryAfter, "1") // the clients wait and try again by themselves
+		h.Set(echo.HeaderRetryAfter, retryAfter(err)) // the clients wait and try again by themselves
 	}
 	h.Set(echo.HeaderContentType, "application/json")
 	w.WriteHeader(ans.Status)
@@ -115,6 +117,15 @@ func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
 func (a *API) Explain(r *http.Request, err error) (name, code, message, fix string) {
 	ans, body := a.told(r, err)
 	return ans.Name, ans.Code, body.Message, body.Fix
+}
+
+// retryAfter is in how many whole seconds it is worth trying again.
+func retryAfter(err error) string {
+	wait := time.Second
+	if e, ok := errors.AsType[*mail.Error](err); ok {
+		wait = max(wait, e.RetryAfter+time.Second-1)
+	}
+	return strconv.Itoa(int(wait / time.Second))
 }
 
 // told finds the answer to an error and begins its body.
