@@ -19,7 +19,7 @@ var unavailable = map[string]string{
 }
 
 // pending are the methods, or the resources whose methods, are not served yet.
-var pending = []string{"websockets.connect", "events", "agent"}
+var pending = []string{"agent"}
 
 func isPending(method string) bool {
 	return slices.ContainsFunc(pending, func(p string) bool { return method == p || slices.Contains(strings.Split(method, "."), p) })
@@ -137,6 +137,7 @@ func (c *tour) visit() {
 		c.do("metrics.queryUsage", nil, arg{"usageTypes": []string{"message_count", "storage_bytes"}, "period": 3600, "descending": true})
 	}
 	c.messages()
+	c.socket()
 	c.hosted()
 }
 
@@ -304,6 +305,17 @@ func (c *tour) webhooks() {
 		c.t.Errorf("the headers: %q", names.HeaderNames)
 	}
 	c.do("webhooks.delete", nil, hook.WebhookID)
+}
+
+func (c *tour) socket() {
+	var at int
+	var answer Heard
+	c.call("sockets.open", &at, arg{})
+	c.used["websockets.connect"] = true // which that is
+	if c.call("sockets.subscribe", &answer, at, arg{"inboxIds": []string{c.inbox}, "eventTypes": []string{"message.received"}}); answer.Message.Type != "subscribed" {
+		c.t.Errorf("subscribed: %+v", answer)
+	}
+	c.call("sockets.close", nil, at)
 }
 
 // hosted: what belongs to AgentMail's hosted service is empty, or says that it is not there.

@@ -90,7 +90,7 @@ func TestMalformedPaths(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/", "/v0", "/v0/", "/v1/pods", "/v0/pods/", "/v0//pods", "/v0/nothing", "//", "/%2e%2e/healthz"} {
+	for _, path := range []string{"/", "/v0/", "/v1/pods", "/v0/pods/", "/v0//pods", "/v0/nothing", "//", "/%2e%2e/healthz"} {
 		got := d.call(t, key, "GET", path, "")
 		if got.status != 404 || got.get(t, "code") != "not_found" {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
