@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"podmail/mail"
+	"podmail/server"
 	"podmail/web"
 )
 
@@ -54,14 +55,23 @@ func TestSystemLabels(t *testing.T) {
 func TestIncluded(t *testing.T) {
 	d := openDoor(t, web.Limits{})
 	n := d.tenantNamed(t, "alice")
-	for _, labels := range []string{"spam", "trash", "spam-trash", "blocked", "blocked-trash"} {
+	for _, labels := range []string{"spam", "trash", "spam-trash", "blocked", "blocked-trash", "unauthenticated"} {
 		sender := strings.Split(labels, "-")[0] + ".example"
 		if sender == "blocked.example" {
 			d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/lists/receive/block", `{"entry":"blocked.example"}`)
 		}
-		d.Deliver(t, n.inbox.InboxID, "From: x@"+sender+"\nSubject: "+labels+"\nMessage-ID: <"+labels+"@example.org>\n\nx\n")
+		in := server.Incoming{ReversePath: "x@" + sender, Recipients: []string{n.inbox.InboxID},
+			Body: strings.NewReader("From: x@" + sender + "\r\nSubject: " + labels + "\r\nMessage-ID: <" + labels + "@example.org>\r\n\r\nx\r\n")}
+		if labels == "unauthenticated" {
+			in.Authenticate = func() mail.Authentication {
+				return mail.Authentication{DMARC: mail.DMARCResult{Result: mail.AuthFail, Policy: mail.PolicyReject, Domain: sender, From: sender}}
+			}
+		}
+		if err := d.Server.Deliver(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
 		for _, l := range strings.Split(labels, "-") {
-			if l != "blocked" { // which intake sets
+			if l != "blocked" && l != "unauthenticated" { // which intake sets
 				d.call(t, n.inboxKey, "PATCH", "/v0/inboxes/"+n.inbox.InboxID+"/messages/"+labels+"@example.org", `{"add_labels":["`+l+`"]}`)
 			}
 		}
@@ -72,6 +82,8 @@ func TestIncluded(t *testing.T) {
 		"include_trash=true":                   "trash, alice subject",
 		"include_spam=true&include_trash=true": "spam-trash, trash, spam, alice subject",
 		"include_blocked=1":                    "blocked, alice subject",
+		"include_unauthenticated=true":         "unauthenticated, alice subject",
+		"labels=unauthenticated":               "unauthenticated",
 		"include_blocked=true&labels=trash":    "blocked-trash, trash",
 		"labels=spam":                          "spam",
 		"labels=spam&labels=trash":             "spam-trash",
