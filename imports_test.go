@@ -34,7 +34,7 @@ var homes = []struct {
 	{"net/http", []string{"web", "smtp/deliver", "bench"}, "HTTP is the web door's; MTA-STS policies are fetched by it"},
 	{"github.com/labstack/echo", []string{"web"}, "the HTTP framework is the web door's, and can be changed there"},
 	{"golang.org/x/time/rate", []string{"web"}, "how often somebody may knock is the doors'"},
-	{"github.com/coder/websocket", []string{"web"}, "WebSockets are the web door's"},
+	{"github.com/coder/websocket", []string{"web/stream"}, "WebSockets are web/stream's"},
 	{"github.com/emersion/go-smtp", []string{"smtp", "bench"}, "SMTP is the smtp door's"},
 	{"github.com/emersion/go-imap", []string{"imap", "bench"}, "IMAP is the imap door's"},
 	{"github.com/prometheus/client_golang", []string{"", "smtp/receive", "web/metrics"}, "each door counts for itself; what is counted is shown in one place"},

@@ -52,6 +52,14 @@ func everything(t *rapid.T, s *server.Server, g mail.Grant) string {
 	check(drafts, err)
 	queued, _, err := s.ListDeliveries(ctx, g, all)
 	check(queued, err)
+	sub, err := s.Subscribe(ctx, g, server.Wanted{EventTypes: []string{"message.received", "message.received.blocked", "message.sent", "message.delivered", "message.bounced"}})
+	check(nil, err)
+	happened, _, _, err := s.ListEvents(ctx, sub, 0)
+	check(happened, err)
+	for _, e := range happened {
+		told, _, err := s.Tell(ctx, g, e)
+		check(told, err)
+	}
 	for _, th := range threads {
 		_, messages, _, err := s.GetThread(ctx, g, th.ThreadID, mail.Page{Limit: 100})
 		check(messages, err)
@@ -61,6 +69,8 @@ func everything(t *rapid.T, s *server.Server, g mail.Grant) string {
 		check(nil, err)
 		messages, _, err := s.ListMessages(ctx, ig, include, all)
 		check(messages, err)
+		changes, _, err := s.ListInboxEvents(ctx, ig, all)
+		check(changes, err)
 		boxes, err := s.ListMailboxes(ctx, ig)
 		check(boxes, err)
 		for _, b := range boxes {

@@ -53,7 +53,7 @@ func describe(r Route) (described, error) {
 // describeAll describes the routes of the API, in the order of their paths. Routes outside /v0 are not part of it.
 func describeAll(routes []Route) (all []described, err error) {
 	for _, r := range routes {
-		if !strings.HasPrefix(r.Path, "/v0/") {
+		if r.Path != "/v0" && !strings.HasPrefix(r.Path, "/v0/") {
 			continue
 		}
 		d, err := describe(r)
@@ -117,7 +117,7 @@ func (d described) document() object {
 	if ps := d.parameters(); ps != nil {
 		o["parameters"] = ps
 	}
-	if d.body != "" {
+	if d.body != "" && !d.upgrade {
 		o["requestBody"] = object{"content": object{"application/json": object{"schema": object{"$ref": schemaPath + d.body}}}}
 	}
 	return o
@@ -161,6 +161,8 @@ func (d described) responses() object {
 	problem := object{"description": "What went wrong, and what to do next.",
 		"content": object{"application/json": object{"schema": object{"$ref": schemaPath + "ErrorResponse"}}}}
 	switch {
+	case d.upgrade:
+		return object{"101": object{"description": "A WebSocket: " + d.summary}, "default": problem}
 	case d.answer == "":
 		return object{"204": object{"description": "Done."}, "default": problem}
 	case strings.Contains(d.answer, "/"):

@@ -9,6 +9,7 @@ type operation struct {
 	permission mail.Permission // that a key needs; empty: any key will do
 	also       mail.Permission // that it needs besides
 	open       bool            // needs no key
+	upgrade    bool            // opens a WebSocket, in which body and answer are frames
 	query      string          // names of parameters.go, separated by spaces
 	body       string          // schema of the request's body; empty: it has none
 	answer     string          // schema of the answer, or a media type for what is not JSON; empty: 204
@@ -165,6 +166,8 @@ var operations = map[string]operation{
 	"POST /webhooks/:webhook_id/deliveries/:delivery_id/replay": {id: "webhooks.replayDelivery", permission: mail.WebhookUpdate, answer: "WebhookDeliveryItem",
 		summary: "Tell the endpoint again, or now. An addition to AgentMail's API."},
 
+	"GET ": {id: "websockets.connect", upgrade: true, query: "api_key last_event_id", body: "Subscribe", answer: "Subscribed",
+		summary: "Hear what happens: send Subscribe, be answered with Subscribed or an error, and then be told events as webhooks are."},
 	"GET /events": {id: "events.list", permission: mail.MessageRead, query: "limit page_token ascending", answer: "ListInboxEventsResponse",
 		summary: "List which labels were added and removed, newest first."},
 

@@ -35,6 +35,8 @@ var parameters = map[string]parameter{
 	"q":                       {text, "What to look for."},
 	"type":                    {object{"$ref": schemaPath + "ApiKeyType"}, "Only this family of keys."},
 	"event_types":             {texts, "Only these types."},
+	"api_key":                 {text, "The key, where the header cannot be set."},
+	"last_event_id":           {text, "The last event that was seen: go on behind it."},
 	"usage_types":             {texts, "Only these types."},
 	"start":                   {moment, "From here on; 90 days back at most. Default: a day before end."},
 	"end":                     {moment, "Up to here. Default: now."},
