@@ -107,7 +107,28 @@ func (r *report) find(tx storage.Tx, s *Server) (reported, error) {
 			return found, err
 		}
 	}
-	return reported{}, nil
+	return r.findByEnvelopeID(tx)
+}
+
+// findByEnvelopeID finds the message that was sent under the ENVID which the report gives back.
+func (r *report) findByEnvelopeID(tx storage.Tx) (reported, error) {
+	id := ""
+	if r.notice != nil {
+		id = r.notice.EnvelopeID
+	} else if r.complaint != nil {
+		id = r.complaint.EnvelopeID
+	}
+	if id == "" {
+		return reported{}, nil
+	}
+	message, err := tx.FindSentAs(id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return reported{}, nil
+	} else if err != nil {
+		return reported{}, err
+	}
+	m, err := tx.FindMessageByID(message)
+	return sentTo(tx, m, err)
 }
 
 // sentTo is whom a message was sent to. Who got it knows its Message-ID, and the others it went to: only of a message with

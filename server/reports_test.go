@@ -289,3 +289,35 @@ func TestSuppression(t *testing.T) {
 		t.Error("after its time:", got)
 	}
 }
+
+// TestReportsByEnvelopeID: a sender's own name for a message is enough, to him.
+func TestReportsByEnvelopeID(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, nil)
+	m := w.submit(t, mail.Handling{EnvelopeID: "order+1"}, "FAILURE", "bob@other.test")
+	w.carry(t, "it is delivered", func() bool { return len(w.waiting(t)) == 0 })
+	report := func(envelopeID string) string {
+		return strings.Replace(failed("failed", "5.1.1", "550 gone", "<rewritten@other.test>", "bob@other.test"), "Reporting-MTA:", "Original-Envelope-Id: "+envelopeID+"\nReporting-MTA:", 1)
+	}
+	w.comes(t, "", "alice@podmail.test", report("order+2B2"))
+	if got := w.labels(t, m); got != "delivered sent" {
+		t.Error("another's report:", got)
+	}
+	w.comes(t, "", "alice@podmail.test", report("order+2B1"))
+	if got := w.labels(t, m); got != "bounced sent" {
+		t.Error("labels:", got)
+	}
+}
+
+// TestLargeReports: what comes back whole, however large, is read where it lies.
+func TestLargeReports(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, nil)
+	m := w.delivered(t, "bob@other.test")
+	raw := failed("failed", "5.1.1", "550 gone", m.MessageID, "bob@other.test")
+	raw = strings.Replace(raw, "text/rfc822-headers", "message/rfc822", 1)
+	raw = strings.Replace(raw, "\n--b--", "\n"+strings.Repeat(strings.Repeat("x", 70)+"\n", 20_000)+"--b--", 1)
+	raw = strings.Replace(raw, "It came back.\n", strings.Repeat("It came back.\n", 30_000), 1)
+	w.comes(t, "", "alice@podmail.test", raw)
+	if got := w.labels(t, m); got != "bounced sent" {
+		t.Error("labels:", got)
+	}
+}

@@ -12,11 +12,12 @@ const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.me
 const deliveryFrom = ` FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
 
 var (
-	findDelivery   = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.id = ?`)
-	findCarried    = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), m.trace, coalesce(m.size, b.size) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
-	listWaiting    = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state IN ('queued', 'held') AND {after} {order} LIMIT ?3`, "d.id", "d.id")
-	listDeliveries = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.message_id = ? ORDER BY d.id`)
-	insertDelivery = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
+	findDelivery     = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.id = ?`)
+	findCarried      = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), m.trace, coalesce(m.size, b.size) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
+	listWaiting      = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state IN ('queued', 'held') AND {after} {order} LIMIT ?3`, "d.id", "d.id")
+	listDeliveries   = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.message_id = ? ORDER BY d.id`)
+	findByEnvelopeID = tables.Compile(`SELECT d.message_id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.envelope_id = ? AND d.message_id IS NOT NULL AND {scope d} ORDER BY d.id DESC LIMIT 1`)
+	insertDelivery   = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
 		envelope_id, return, require_tls, notify, original_recipient) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14)`)
 	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
 	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
@@ -61,6 +62,12 @@ func (tx Tx) ListWaiting(p mail.Page) ([]mail.Delivery, string, error) {
 // ListDeliveries lists the deliveries of one message.
 func (tx Tx) ListDeliveries(message int64) ([]mail.Delivery, error) {
 	return all(tx, listDeliveries, scanDelivery, message)
+}
+
+// FindSentAs finds the last message that the handle's inbox sent under an ENVID.
+func (tx Tx) FindSentAs(envelopeID string) (message int64, err error) {
+	err = tx.one(findByEnvelopeID, []any{envelopeID}, &message)
+	return message, err
 }
 
 // InsertDelivery queues d for the handle's inbox.

@@ -1,6 +1,15 @@
 package api_test
 
-import "testing"
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage"
+	"podmail/web"
+)
 
 func TestLists(t *testing.T) {
 	play(t, []step{
@@ -34,4 +43,38 @@ func TestLists(t *testing.T) {
 		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/send", body: `{"to":"y@y.test","text":"t"}`, status: 403, has: []string{"POST /v0/pods/${pod}/lists/send/allow"}},
 		{as: "inbox", do: "POST /v0/inboxes/${inbox}/messages/send", body: `{"to":"y@x.test","text":"t"}`},
 	})
+}
+
+// TestEntriesOfTheServer: what the server put on a list is seen by the pod, and deleted by the organization alone.
+func TestEntriesOfTheServer(t *testing.T) {
+	d := openDoor(t, web.Limits{})
+	n := d.tenantNamed(t, "alice")
+	organization := d.Key(t, d.Org)
+	err := d.Store.For(n.inbox.Scope).Write(context.Background(), func(tx storage.Tx) error {
+		return tx.InsertSuppression(mail.ListEntry{Direction: mail.DirectionSend, Type: mail.ListBlock, Entry: "gone@other.test", Reason: "hard bounce: 550 no such user", ReadOnly: true, CreatedAt: time.Now()})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := "/v0/pods/" + n.pod.PodID + "/lists/send/block"
+	entry := list + "/gone@other.test"
+	for _, c := range []struct {
+		key, method, path, body string
+		status                  int
+		has                     string
+	}{
+		{n.podKey, "POST", list, `{"entry":"other.example"}`, 200, `"other.example"`},
+		{n.podKey, "GET", list, "", 200, `"reason":"hard bounce: 550 no such user"`},
+		{n.podKey, "GET", "/v0/lists/send/block/gone@other.test", "", 200, `"read_only":true`},
+		{n.inboxKey, "POST", "/v0/inboxes/" + n.inbox.InboxID + "/messages/send", `{"to":"GONE@other.test","text":"t"}`, 403, "DELETE " + entry},
+		{n.podKey, "DELETE", entry, "", 403, `"cannot_delete"`},
+		{n.podKey, "POST", list, `{"entry":"gone@other.test","reason":"mine now"}`, 200, `"read_only":true`},
+		{organization, "DELETE", entry, "", 204, ""},
+		{organization, "DELETE", entry, "", 404, `"not_found"`},
+		{n.inboxKey, "POST", "/v0/inboxes/" + n.inbox.InboxID + "/messages/send", `{"to":"GONE@other.test","text":"t"}`, 200, `"message_id"`},
+	} {
+		if got := d.call(t, c.key, c.method, c.path, c.body); got.status != c.status || !strings.Contains(got.body, c.has) {
+			t.Errorf("%s %s: %d %s, want %d %s", c.method, c.path, got.status, got.body, c.status, c.has)
+		}
+	}
 }
