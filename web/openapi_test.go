@@ -53,6 +53,11 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 	}
+	for path, id := range map[string]string{"/v0": "websockets.connect", "/v0/pods/{pod_id}": "pods.get", "/v0/inboxes/{inbox_id}": "inboxes.get"} {
+		if got := document.Paths[path]["get"].OperationID; got != id {
+			t.Errorf("%s is %q, not %s", path, got, id)
+		}
+	}
 	if document.OpenAPI != "3.1.0" || len(seen) < 56 {
 		t.Errorf("version %s, %d operations", document.OpenAPI, len(seen))
 	}

@@ -43,6 +43,9 @@ func describe(r Route) (described, error) {
 		if !ok {
 			continue
 		}
+		if r.Path == "/v0" {
+			below = "/"
+		}
 		if op, ok := operations[r.Method+" "+below]; ok {
 			return described{r, op, s.name}, nil
 		}

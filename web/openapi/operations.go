@@ -166,7 +166,7 @@ var operations = map[string]operation{
 	"POST /webhooks/:webhook_id/deliveries/:delivery_id/replay": {id: "webhooks.replayDelivery", permission: mail.WebhookUpdate, answer: "WebhookDeliveryItem",
 		summary: "Tell the endpoint again, or now. An addition to AgentMail's API."},
 
-	"GET ": {id: "websockets.connect", upgrade: true, query: "api_key last_event_id", body: "Subscribe", answer: "Subscribed",
+	"GET /": {id: "websockets.connect", upgrade: true, query: "api_key last_event_id", body: "Subscribe", answer: "Subscribed",
 		summary: "Hear what happens: send Subscribe, be answered with Subscribed or an error, and then be told events as webhooks are."},
 	"GET /events": {id: "events.list", permission: mail.MessageRead, query: "limit page_token ascending", answer: "ListInboxEventsResponse",
 		summary: "List which labels were added and removed, newest first."},
