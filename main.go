@@ -180,7 +180,7 @@ func serverOptions(cfg *config.Config, store *storage.Store, origin string, log 
 	return server.Options{
 		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: newResolver(cfg), Log: log,
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
-		MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
+		AgentSignUp: bool(cfg.Agent.SignUp), MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
 		Intake: server.IntakeRules{RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
 		Relay:  cfg.Delivery.Relay.Relay(), Queue: server.QueueLimits{Transfers: int(cfg.Delivery.Transfers), PerDestination: int(cfg.Delivery.PerDestination)},
 	}

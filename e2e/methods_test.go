@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ var unavailable = map[string]string{
 }
 
 // pending are the methods, or the resources whose methods, are not served yet.
-var pending = []string{"agent"}
+var pending []string
 
 func isPending(method string) bool {
 	return slices.ContainsFunc(pending, func(p string) bool { return method == p || slices.Contains(strings.Split(method, "."), p) })
@@ -29,7 +30,7 @@ func isPending(method string) bool {
 // every way to the same things that the key has.
 func TestEveryMethod(t *testing.T) {
 	t.Parallel()
-	podmail := start(t, serveDNS(t).setting())
+	podmail := start(t, serveDNS(t).setting(), "agent.sign_up = true")
 	admin := podmail.sdk(podmail.Key)
 	var pod Pod
 	var inbox, peer Inbox
@@ -50,7 +51,7 @@ func TestEveryMethod(t *testing.T) {
 		"pod":          {podKey.APIKey, []way{everywhere, ofPod, ofInbox}},
 		"inbox":        {inboxKey.APIKey, []way{everywhere, ofInbox}},
 	} {
-		tour := &tour{SDK: podmail.sdk(c.key), scope: scope, ways: c.ways, inbox: inbox.InboxID, peer: peer.InboxID, admin: admin}
+		tour := &tour{SDK: podmail.sdk(c.key), scope: scope, ways: c.ways, inbox: inbox.InboxID, peer: peer.InboxID, admin: admin, podmail: podmail}
 		tour.visit()
 		maps.Copy(used, tour.used)
 	}
@@ -88,6 +89,7 @@ type tour struct {
 	ways        []way
 	inbox, peer string // addresses
 	admin       *SDK
+	podmail     *Podmail
 	way         way
 	n           int
 }
@@ -139,6 +141,7 @@ func (c *tour) visit() {
 	c.messages()
 	c.socket()
 	c.hosted()
+	c.agent()
 }
 
 func (c *tour) pods() {
@@ -316,6 +319,24 @@ func (c *tour) socket() {
 		c.t.Errorf("subscribed: %+v", answer)
 	}
 	c.call("sockets.close", nil, at)
+}
+
+// agent signs up for a human who reads his mail here too.
+func (c *tour) agent() {
+	var human Inbox
+	c.admin.call("inboxes.create", &human, arg{})
+	var signed struct{ InboxID, APIKey string }
+	c.call("agent.signUp", &signed, arg{"humanEmail": human.InboxID, "username": c.name("agent"), "source": "e2e"})
+	agent := c.podmail.sdk(signed.APIKey)
+	agent.refused(403, "inboxes.messages.send", signed.InboxID, arg{"to": c.peer, "text": "Hello"})
+	code := regexp.MustCompile(`\b\d{6}\b`).FindString(c.admin.onlyThread(human.InboxID, 1).Messages[0].Text)
+	agent.refused(400, "agent.verify", arg{"otpCode": "wrong"})
+	var answer struct{ Verified bool }
+	if agent.call("agent.verify", &answer, arg{"otpCode": code}); !answer.Verified {
+		c.t.Errorf("the code %s: %+v", code, answer)
+	}
+	agent.call("inboxes.messages.send", nil, signed.InboxID, arg{"to": c.peer, "text": "Hello"})
+	maps.Copy(c.used, agent.used)
 }
 
 // hosted: what belongs to AgentMail's hosted service is empty, or says that it is not there.

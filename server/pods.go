@@ -126,6 +126,9 @@ func (s *Server) DeletePod(ctx context.Context, g mail.Grant, podID string) erro
 		if err := tx.DeleteListEntries(); err != nil {
 			return err
 		}
+		if err := tx.DeleteSignUp(); err != nil {
+			return err
+		}
 		if err := tx.DeleteIdempotencyKeys(); err != nil {
 			return err
 		}

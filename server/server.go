@@ -26,6 +26,7 @@ import (
 
 // Options is everything a Server needs.
 type Options struct {
+	AgentSignUp    bool // whether agents may sign themselves up
 	Store          *storage.Store
 	Hub            *notify.Hub
 	Clock          mail.Clock
@@ -64,6 +65,7 @@ type Server struct {
 	defaultDomain  string
 	publicURL      string
 	maxMessageSize int64
+	agentSignUp    bool
 	postmaster     string
 
 	organization storage.OrganizationRow
@@ -89,7 +91,7 @@ type Server struct {
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, poster: o.Poster,
-		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, postmaster: mail.CanonicalAddress(o.Postmaster),
+		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, agentSignUp: o.AgentSignUp, postmaster: mail.CanonicalAddress(o.Postmaster),
 		turns: newTurns(o.Queue), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}

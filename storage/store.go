@@ -58,6 +58,7 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"webhook_deliveries": {Pod: "pod_id", Inbox: "inbox_id"},
 	"webhook_attempts":   {Pod: "pod_id", Inbox: "inbox_id"},
 	"events":             {Pod: "pod_id", Inbox: "inbox_id"},
+	"agent_sign_ups":     {Pod: "pod_id"},
 	"metrics":            {Pod: "pod_id", Inbox: "inbox_id"},
 	"usage_changes":      {Pod: "pod_id", Inbox: "inbox_id"},
 })

@@ -12,6 +12,7 @@ import (
 
 var (
 	findAPIKeyByHash   = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
+	findSignUpOf       = tables.Compile(`SELECT ` + signUpColumns + ` FROM agent_sign_ups a WHERE a.human_email = ? AND {organization}`)
 	touchAPIKey        = tables.Compile(`UPDATE api_keys SET used_at = ?2, scram = ifnull(scram, ?3) WHERE id = ?1 AND {organization}`)
 	listDue            = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = 'local' AND d.next_attempt_at <= ?1 AND {organization} ORDER BY d.next_attempt_at LIMIT ?2`)
 	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
@@ -74,6 +75,11 @@ func (s System) Write(ctx context.Context, fn func(SystemTx) error) error {
 // FindAPIKeyByHash finds a key by the SHA-256 of its secret.
 func (tx SystemTx) FindAPIKeyByHash(hash []byte) (mail.APIKey, error) {
 	return get(tx.Tx, findAPIKeyByHash, scanAPIKey, hash)
+}
+
+// FindSignUpOf finds the agent that signed up for a human, by his address in lower case.
+func (tx SystemTx) FindSignUpOf(human string) (mail.SignUp, error) {
+	return get(tx.Tx, findSignUpOf, scanSignUp, human)
 }
 
 // TouchAPIKey notes when a key was last used, and its SCRAM verifier if it has none yet.

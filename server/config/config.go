@@ -25,6 +25,7 @@ type Config struct {
 	TLS           TLS
 	DNS           DNS
 	Webhooks      Webhooks
+	Agent         Agent
 	Delivery      Delivery
 	Limits        Limits
 	Metrics       Metrics
@@ -64,6 +65,11 @@ type HTTP struct {
 	MaxFetched Size     // http.max_fetched
 
 	RequestsPerSecond Limit // http.requests_per_second
+}
+
+// Agent is what agents may do without anybody's key.
+type Agent struct {
+	SignUp Switch // agent.sign_up
 }
 
 // Webhooks is what users may make the server call.
@@ -143,6 +149,7 @@ func (c *Config) settings() []setting {
 		{"dns.resolver", &c.DNS.Resolver},
 		{"dns.trusted", &c.DNS.Trusted},
 		{"webhooks.allow_private", &c.Webhooks.AllowPrivate},
+		{"agent.sign_up", &c.Agent.SignUp},
 		{"metrics.listen", &c.Metrics.Listen},
 	}, append(c.Delivery.settings(), c.Limits.settings()...)...)
 }

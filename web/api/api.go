@@ -28,20 +28,23 @@ type Options struct {
 
 // API answers requests. It is safe for concurrent use.
 type API struct {
-	server    *server.Server
-	log       *slog.Logger
-	maxBody   int64
-	fetcher   *fetcher
-	errors    errorTable
-	keys      *rates // requests of each key
-	strangers *rates // failed authentications from each address
-	publicURL string
-	docs      string // URL of the page that explains the error codes
+	server     *server.Server
+	log        *slog.Logger
+	maxBody    int64
+	fetcher    *fetcher
+	errors     errorTable
+	keys       *rates // requests of each key
+	strangers  *rates // failed authentications from each address
+	signUps    *rates // of agents, from each address
+	allSignUps *rates // of agents, together
+	publicURL  string
+	docs       string // URL of the page that explains the error codes
 }
 
 // New returns an API; Mount it on a router.
 func New(o Options) *API {
-	return &API{keys: newRates(rate.Limit(o.PerSecond), 2*o.PerSecond), strangers: newRates(1, 100), server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), publicURL: o.PublicURL, docs: o.PublicURL + errorsPath}
+	return &API{keys: newRates(rate.Limit(o.PerSecond), 2*o.PerSecond), strangers: newRates(1, 100), signUps: newRates(rate.Every(6*time.Minute), 10), allSignUps: newRates(rate.Every(36*time.Second), 100),
+		server: o.Server, log: o.Log, maxBody: o.MaxBody, fetcher: newFetcher(o), errors: newErrorTable(), publicURL: o.PublicURL, docs: o.PublicURL + errorsPath}
 }
 
 // handler answers one request of an authenticated caller, whose grant is narrowed to what the path names already.

@@ -49,6 +49,8 @@ type request struct {
 }
 
 var requests = []request{
+	{route: "POST /agent/sign-up", body: `{"human_email":"zoe@example.org","username":"${new}"}`, status: 403}, // it is off
+	{route: "POST /agent/verify", body: `{"otp_code":"123456"}`, status: 404},                                  // nobody signed up
 	{route: "POST /pods", body: `{"name":"n"}`},
 	{route: "DELETE /v0/pods/:pod_id", status: 403}, // it has an inbox
 	{route: "POST /inboxes", body: `{"display_name":"n"}`},

@@ -23,6 +23,9 @@ func (a *API) Mount(e *echo.Echo) {
 	organization.get("/organizations", a.getOrganization)
 	organization.get("/auth/me", a.me)
 
+	e.POST("/v0/agent/sign-up", a.signUp)
+	organization.post("/agent/verify", a.verifySignUp)
+
 	organization.get("/pods", a.listPods)
 	organization.post("/pods", a.createPod)
 	organization.get("/pods/:pod_id", a.getPod)
