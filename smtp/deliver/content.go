@@ -46,7 +46,7 @@ func (c *content) Write(p []byte) (int, error) {
 
 // look takes a line or some of it.
 func (c *content) look(line []byte, ended bool) {
-	eightBit := !isASCII(string(line))
+	eightBit := !isASCII(line)
 	c.line += len(line)
 	c.longLines = c.longLines || c.line > maxLine+2 || bytes.IndexByte(line, 0) >= 0
 	c.eightBit = c.eightBit || eightBit

@@ -128,13 +128,15 @@ func TestEightBitWithoutMIME(t *testing.T) {
 	}
 }
 
-// TestSignaturesAreNotBroken: what somebody has signed is not changed, but refused by us with a reason.
-func TestSignaturesAreNotBroken(t *testing.T) {
+// TestWhatCannotBeEncoded is refused by us with a reason: no signature is broken, no header changed.
+func TestWhatCannotBeEncoded(t *testing.T) {
 	w, h := meet(t, script{}, nil)
 	for _, message := range []string{
 		"DKIM-Signature: v=1; d=x\r\nSubject: x\r\n\r\nö\r\n",
 		"Subject: x\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nö\r\n--b\r\n\r\nsig\r\n--b--\r\n",
 		"Subject: x\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nö\r\n",
+		"Subject: \xe4\r\n\r\nö\r\n", // no signature, but nothing that can be encoded
+		"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=ö\r\n\r\nx\r\n--b--\r\n",
 	} {
 		w.expect(t, transfer(message, "bob@example.org"), "content permanent 0 5.6.3")
 	}

@@ -21,6 +21,9 @@ type conversion struct {
 // convert writes the message in another form than its own.
 func (p *parcel) convert(ctx context.Context, w io.Writer, form form) error {
 	c := conversion{r: p.source(ctx), w: w, form: form}
+	if form == sevenBit {
+		c.w = asciiOnly{w}
+	}
 	parsed, err := parse.Message(io.NewSectionReader(c.r, 0, p.Size))
 	if err != nil {
 		return err
@@ -32,7 +35,18 @@ func (p *parcel) convert(ctx context.Context, w io.Writer, form form) error {
 	if err := c.part(root, true); err != nil {
 		return err
 	}
-	return copySection(w, c.r, root.End, p.Size)
+	return c.between(root.End, p.Size)
+}
+
+// asciiOnly refuses what is left that is not in ASCII: fields of headers, which encoding a body does not help.
+type asciiOnly struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (a asciiOnly) Write(p []byte) (int, error) {
+	if !isASCII(p) {
+		return 0, unconvertible("they stand in a header")
+	}
+	return a.w.Write(p)
 }
 
 func unconvertible(why string) *failure {
@@ -212,7 +226,7 @@ type asciiWriter struct{ w io.Writer }
 
 // Write implements io.Writer.
 func (a asciiWriter) Write(p []byte) (int, error) {
-	if isASCII(string(p)) {
+	if isASCII(p) {
 		return a.w.Write(p)
 	}
 	clean := bytes.Clone(p)

@@ -95,26 +95,22 @@ func (c *Courier) Carry(ctx context.Context, t mail.Transfer) []mail.TransferRes
 		t.HELO = c.o.Hostname
 	}
 	p := newParcel(t, c.o.Clock)
-	if f := p.inspect(ctx); f != nil {
-		return p.end(f)
-	}
-	if len(p.open()) == 0 {
-		return p.results
-	}
-	hosts, f := c.route(ctx, t)
-	if f != nil {
-		return p.end(f)
-	}
-	f = c.try(ctx, p, hosts)
-	results := p.end(f)
-	c.note(t, results)
-	return results
-}
-
-// note tells the log what became of a transfer, without the addresses' owners being told apart.
-func (c *Courier) note(t mail.Transfer, results []mail.TransferResult) {
+	results := p.end(c.carry(ctx, p))
 	for _, r := range results {
 		c.o.Log.Info("carried", "trace", t.TraceID, "destination", t.Destination, "recipient", r.Recipient, "host", r.Host, "tls", r.TLS,
 			"failure", r.Failure, "permanent", r.Permanent, "code", r.Code, "text", r.Text)
 	}
+	return results
+}
+
+// carry tries to hand the parcel over. What it returns is the failure of recipients who are still open.
+func (c *Courier) carry(ctx context.Context, p *parcel) *failure {
+	if f := p.inspect(ctx); f != nil || len(p.open()) == 0 {
+		return f
+	}
+	hosts, f := c.route(ctx, p.Transfer)
+	if f != nil {
+		return f
+	}
+	return c.try(ctx, p, hosts)
 }

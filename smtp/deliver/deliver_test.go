@@ -223,6 +223,15 @@ func TestCalledOff(t *testing.T) {
 	}
 }
 
+// TestTheWholeIsBounded: a host that answers each step in time still does not get for ever.
+func TestTheWholeIsBounded(t *testing.T) {
+	w, _ := meet(t, script{answers: map[string]string{"RCPT": stall}}, func(o *deliver.Options) { o.Times.Whole = 100 * time.Millisecond })
+	r := w.expect(t, transfer(plain, "bob@example.org"), "connection temporary 0 4.4.2")[0]
+	if !strings.Contains(r.Text, "called off") {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestSizeIsLookedAtFirst(t *testing.T) {
 	w, h := meet(t, script{offers: []string{"SIZE 20"}}, nil)
 	w.expect(t, transfer(plain, "bob@example.org"), "content permanent 0 5.3.4")

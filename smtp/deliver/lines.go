@@ -14,7 +14,10 @@ type lineWriter struct {
 	line   bool // the current line is not empty
 }
 
-var crlf = []byte("\r\n")
+var (
+	crlf = []byte("\r\n")
+	dot  = []byte(".")
+)
 
 // Write implements io.Writer.
 func (l *lineWriter) Write(p []byte) (int, error) {
@@ -96,7 +99,7 @@ type dotWriter struct {
 func (d *dotWriter) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		if !d.inLine && rest[0] == '.' {
-			if _, err := d.w.Write([]byte(".")); err != nil {
+			if _, err := d.w.Write(dot); err != nil {
 				return 0, err
 			}
 		}

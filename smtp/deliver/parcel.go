@@ -92,7 +92,7 @@ func wirePath(address string) string {
 	return address[:at+1] + domain
 }
 
-func isASCII(s string) bool {
+func isASCII[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false
