@@ -23,6 +23,7 @@ type content struct {
 	buffer *bytes.Buffer   // that holds inline
 	staged map[int64]int64 // pod to blob
 	linked map[int64]bool  // pods whose staged blob was linked
+	known  bool            // the pod where it was linked last had the bytes already
 }
 
 // stage reads r to its end. More than MaxMessageSize is too_large; an error of r is returned as it is.
@@ -129,7 +130,7 @@ func (c *content) link(tx storage.Tx, now time.Time) (blob int64, err error) {
 		err = tx.LinkBlob(blob, c.hash, c.size)
 		c.linked[tx.Scope().Pod] = err == nil
 	}
-	if errors.Is(err, storage.ErrTaken) {
+	if c.known = errors.Is(err, storage.ErrTaken); c.known {
 		return tx.FindBlob(c.hash)
 	}
 	return blob, err

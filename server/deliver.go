@@ -90,7 +90,8 @@ func inboxAddress(address string) string {
 }
 
 // Deliver puts a message into the inboxes of all its recipients, in one transaction, synced. Recipients are those that
-// Recipient accepted. Codes: too_large, invalid, unavailable, not_found (an inbox went away meanwhile).
+// Recipient accepted. Codes: too_large, invalid, unavailable, not_found (an inbox went away meanwhile). Once the
+// sender knows, the door calls Heard with the context's trace id.
 func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	ctx = s.traced(ctx)
 	inboxes, err := s.distinctInboxes(ctx, in)
@@ -115,7 +116,15 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
-	return s.deliverTo(ctx, inboxes, p, c, r, nil)
+	if id := mail.TraceID(ctx); in.Session.Remote.IsValid() {
+		r.unheard = s.unheard.has
+		s.unheard.add(id, r.at)
+	}
+	err = s.deliverTo(ctx, inboxes, p, c, r, nil)
+	if err != nil {
+		s.Heard(mail.TraceID(ctx)) // there is nothing that could be there twice
+	}
+	return err
 }
 
 // received is what is known of a message that comes in beside its bytes.
@@ -126,6 +135,7 @@ type received struct {
 	at             time.Time
 	authentication *mail.Authentication // nil: nothing was looked up
 	unchecked      string               // why
+	unheard        func(traceID string) bool // of a message that may come again; nil: it does not
 }
 
 // deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
@@ -152,6 +162,9 @@ func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed,
 			if err := s.fileReceived(tx, f, told, r.at); err != nil {
 				return err
 			}
+			if f.arrived { // nothing happened
+				continue
+			}
 			event := mail.Event{Type: mail.EventOf(intakes[i].Placement), Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: r.at}
 			if err := tx.InsertEvent(event); err != nil {
 				return err
@@ -170,6 +183,10 @@ func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed,
 	}
 	for i, f := range filings {
 		s.hub.Wake(inboxes[i].Scope())
+		if f.arrived {
+			s.log.Info("arrived before", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID)
+			continue
+		}
 		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "placement", intakes[i].Placement, "reason", intakes[i].Reason, "size", f.message.Size)
 	}
 	poke(s.index)
@@ -192,6 +209,9 @@ func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Par
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
 	}
 	f, err := s.newFiling(m, p, c, r.trace, &in, mailbox)
+	if err == nil {
+		f.unheard = r.unheard
+	}
 	return f, in, err
 }
 
@@ -205,7 +225,7 @@ func (s *Server) fileReceived(tx storage.Tx, f *filing, told *report, now time.T
 		return err
 	}
 	f.forced = found.message.Thread
-	if err := f.file(tx); err != nil || len(found.deliveries) == 0 {
+	if err := f.file(tx); err != nil || f.arrived || len(found.deliveries) == 0 {
 		return err
 	}
 	return s.note(tx, told, &found, now)

@@ -16,9 +16,11 @@ type filing struct {
 	threadID string // for the thread that the message may start
 	spareID  string // message id to use if the message's own is taken in the inbox
 	now      time.Time
-	forced   int64  // key of the thread it belongs to whatever it names; 0: by what it names
-	mailbox  string // label of the mailbox where it goes
-	awaited  bool   // a thread waited for it
+	forced   int64                     // key of the thread it belongs to whatever it names; 0: by what it names
+	mailbox  string                    // label of the mailbox where it goes
+	awaited  bool                      // a thread waited for it
+	unheard  func(traceID string) bool // whether a message like it may come again; nil: it does not
+	arrived  bool                      // it is in the inbox already, and was not filed
 }
 
 // newFiling prepares a message for an inbox: m brings labels, timestamp and internal date; in how it came in,
@@ -46,13 +48,22 @@ func (s *Server) newMessageID() (string, error) {
 	return "<" + id + "@" + s.hostname + ">", err
 }
 
-// file stores the message in the handle's inbox: its bytes once per pod, its thread, its UID, its labels.
+// file stores the message in the handle's inbox: its bytes once per pod, its thread, its UID, its labels. One that has
+// arrived before it only notes as such.
 func (f *filing) file(tx storage.Tx) (err error) {
 	n := f.message
-	if n.Mailbox, n.UID, n.ModSeq, err = tx.NextUIDByLabel(f.mailbox); err != nil {
+	if n.Blob, err = f.content.link(tx, f.now); err != nil {
 		return err
 	}
-	if n.Blob, err = f.content.link(tx, f.now); err != nil {
+	if f.unheard != nil && f.content.known {
+		trace, err := tx.FindArrived(n.MessageID, n.Blob)
+		if f.arrived = err == nil && f.unheard(trace); f.arrived {
+			return nil
+		} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+	}
+	if n.Mailbox, n.UID, n.ModSeq, err = tx.NextUIDByLabel(f.mailbox); err != nil {
 		return err
 	}
 	thread, waiting, err := f.findThread(tx)

@@ -16,6 +16,7 @@ const messageJoins = ` JOIN inboxes i ON i.id = m.inbox_id AND {scope i} JOIN th
 
 var (
 	findMessage      = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.message_id = ? AND {scope m}`)
+	findArrived      = tables.Compile(`SELECT m.trace_id FROM messages m WHERE m.inbox_id = {inbox} AND m.message_id = ?1 AND m.blob_id = ?2 AND {scope m}`)
 	findMessageByID  = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.id = ? AND {scope m}`)
 	listThreadPage   = compileListing(`SELECT `+messageColumns+` FROM messages m`+messageJoins+`WHERE m.thread_id = ?4 AND m.inbox_id = {inbox} AND {scope m} AND {after} {order} LIMIT ?3`, "m.timestamp", "m.id")
 	listInThread     = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.thread_id = ? AND m.inbox_id = {inbox} AND {scope m} ORDER BY m.timestamp, m.id`)
@@ -257,6 +258,12 @@ func (tx Tx) removeMessage(m *mail.Message) error {
 // FindMessage finds a message by its public id, which is unique in an inbox.
 func (tx Tx) FindMessage(messageID string) (mail.Message, error) {
 	return get(tx, findMessage, scanMessage, messageID)
+}
+
+// FindArrived finds the trace id of a message that the handle's inbox received with these bytes under this message id.
+func (tx Tx) FindArrived(messageID string, blob int64) (traceID string, err error) {
+	err = tx.one(findArrived, []any{messageID, blob}, &traceID)
+	return traceID, err
 }
 
 // FindMessageByID finds a message by its key.

@@ -138,7 +138,11 @@ func (s source) Read(p []byte) (int, error) {
 	if err := s.x.w.Flush(); err != nil {
 		return 0, err
 	}
-	return s.x.stream.Read(p)
+	n, err := s.x.stream.Read(p)
+	if n > 0 {
+		s.x.reads++
+	}
+	return n, err
 }
 
 var _ io.Reader = source{}

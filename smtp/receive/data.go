@@ -48,6 +48,7 @@ func (x *session) receive(r, rest io.Reader) *wire.Reply {
 		return reply
 	}
 	x.countMessage("accepted")
+	x.unheard, x.since = id, x.reads
 	return wire.NewReply(250, "2.0.0", "OK: queued as "+id)
 }
 

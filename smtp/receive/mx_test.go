@@ -290,6 +290,41 @@ func TestThePostmasterIsReached(t *testing.T) {
 	p.ask("RCPT TO:<hostmaster@mx.podmail.test>", "550 5.7.1 ")
 }
 
+// TestAMessageThatComesAgainIsThereOnce: a server that did not hear our answer, since the connection broke, brings the
+// same bytes again. One that heard it and sends the same means it.
+func TestAMessageThatComesAgainIsThereOnce(t *testing.T) {
+	d := open(t, receive.Options{})
+	bring := func(heard bool, body string, to ...string) {
+		t.Helper()
+		p := dial(t, d.mx)
+		p.to(to[0])
+		for _, more := range to[1:] {
+			p.ask("RCPT TO:<"+more+">", "250 ")
+		}
+		p.ask("DATA", "354 ")
+		p.send(body + "\r\n.\r\n")
+		p.expect("250 2.0.0 ")
+		if heard {
+			p.ask("NOOP", "250 ")
+		}
+		p.Close()
+	}
+	const cut, heard = false, true
+	const known = "Message-ID: <1@example.org>\r\nSubject: known\r\n\r\nhello"
+	bring(cut, known, "alice@podmail.test")
+	bring(cut, known, "alice+again@podmail.test", "bob@podmail.test") // bob did not have it
+	bring(cut, known+" again", "alice@podmail.test")                  // the same name is another message
+	bring(cut, "Subject: nameless\r\n\r\nhello", "alice@podmail.test")
+	bring(cut, "Subject: nameless\r\n\r\nhello", "alice@podmail.test") // who has no name cannot be known again
+	large := "Message-ID: <2@example.org>\r\nSubject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 10_000)
+	bring(cut, large, "alice@podmail.test")
+	bring(heard, large, "alice@podmail.test")
+	bring(heard, "Message-ID: <3@example.org>\r\nSubject: meant\r\n\r\nhello", "alice@podmail.test")
+	bring(heard, "Message-ID: <3@example.org>\r\nSubject: meant\r\n\r\nhello", "alice@podmail.test")
+	d.has(t, d.alice, "known", "known", "nameless", "nameless", "large", "meant", "meant")
+	d.has(t, d.bob, "known")
+}
+
 func TestOneMessageAtATime(t *testing.T) {
 	d := open(t, receive.Options{})
 	p := dial(t, d.mx)

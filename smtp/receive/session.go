@@ -44,6 +44,10 @@ type session struct {
 	grant    *mail.Grant
 	mail     *transaction // nil: no message has begun
 
+	unheard string // trace id of the last message that was accepted, while the peer may not know; see server.Heard
+	reads   int    // from the connection
+	since   int    // reads before that message was answered
+
 	refused  int // commands that were
 	idle     int // commands since the last message
 	failures int // logins that failed
@@ -88,6 +92,10 @@ func (x *session) run() {
 func (x *session) readCommand() (wire.Command, error) {
 	x.c.expect(x.s.o.CommandTime)
 	line, err := wire.ReadLine(x.r, maxCommandLine)
+	if err == nil && x.unheard != "" && x.reads > x.since { // it came after our answer, not with the message
+		x.s.o.Server.Heard(x.unheard)
+		x.unheard = ""
+	}
 	if errors.Is(err, wire.ErrBareLineBreak) {
 		return wire.Command{}, nil // which no verb is
 	}
