@@ -1,5 +1,5 @@
 // Package e2e drives the real binary with the programs that its users have: the official npm client, Python's imaplib
-// and smtplib, swaks, curl, and a Go IMAP client. A test here reads like a page of the manual. It imports nothing of
+// and smtplib, swaks, curl, a Go IMAP client, and Postfix and Exim as other hosts. A test here reads like a page of the manual. It imports nothing of
 // Podmail: what it knows, every user can know.
 package e2e
 
@@ -44,7 +44,7 @@ func checkTools() error {
 	var missing []error
 	for program, install := range map[string]string{
 		"node": "apt-get install nodejs npm", "python3": "apt-get install python3", "swaks": "apt-get install swaks",
-		"curl": "apt-get install curl", "bash": "apt-get install bash",
+		"curl": "apt-get install curl", "bash": "apt-get install bash", "postfix": "apt-get install postfix", exim4: "make tools",
 	} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, fmt.Errorf("  %s: %s", program, install))

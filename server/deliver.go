@@ -133,8 +133,8 @@ type received struct {
 	recipients     []string // envelope
 	trace          []byte   // header fields of ours, on top
 	at             time.Time
-	authentication *mail.Authentication // nil: nothing was looked up
-	unchecked      string               // why
+	authentication *mail.Authentication      // nil: nothing was looked up
+	unchecked      string                    // why
 	unheard        func(traceID string) bool // of a message that may come again; nil: it does not
 }
 
