@@ -89,6 +89,7 @@ func TestMetrics(t *testing.T) {
 	if diff := cmp.Diff(inAlice, used(t, s, pod)); diff != "" {
 		t.Error("the pod without bob:", diff)
 	}
+	w.Deliver(t, "alice@podmail.test", letter("four", "")) // which nobody has added up when the inbox goes
 	if err := s.DeleteInbox(ctx, w.Org, alice.InboxID); err != nil {
 		t.Fatal(err)
 	}
