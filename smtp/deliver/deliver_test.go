@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,6 +204,23 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		t.Error(err)
 	}
 	w.expect(t, transfer(plain, "bob@example.org"), "taken 250 2.0.0") // and hangs up at once: goleak looks
+}
+
+// TestManyAtOnce shares connections between transfers that go on side by side.
+func TestManyAtOnce(t *testing.T) {
+	w, h := meet(t, script{offers: []string{"PIPELINING"}}, func(o *deliver.Options) { o.MaxIdle = 5 })
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for range 10 {
+				w.expect(t, transfer(plain, "bob@example.org"), "taken 250 2.0.0")
+			}
+		})
+	}
+	all.Wait()
+	if got := h.took(); len(got) != 200 || slices.ContainsFunc(got, func(m string) bool { return m != plain }) {
+		t.Errorf("%d messages", len(got))
+	}
 }
 
 func TestCalledOff(t *testing.T) {
