@@ -94,7 +94,7 @@ func (s *Server) readDomainReport(ctx context.Context, address string, p *mail.P
 	s.reading <- struct{}{} // reports unpack to much more than was sent
 	defer func() { <-s.reading }()
 	out = domainReport{mail.DomainReport{Domain: d.ID, Kind: kind, CreatedAt: r.at}, d.Scope()}
-	about := name
+	var about string
 	if kind == mail.ReportDMARC {
 		about, err = out.readDMARC(p, s.whole(ctx, c, r.trace))
 	} else {
