@@ -248,7 +248,7 @@ type doors struct {
 // newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
 func newVerifier(cfg *config.Config) *verify.Verifier {
 	resolver := dns.NewCache(newResolver(cfg), wallClock{})
-	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes()})
+	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes(), BlockLists: cfg.SMTP.BlockLists})
 }
 
 func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger) *doors {

@@ -5,6 +5,22 @@ type Intake struct {
 	Placement      string          `json:"placement"` // the label that says where: received, blocked, unauthenticated or spam
 	Reason         string          `json:"reason"`    // a sentence for people
 	Authentication *Authentication `json:"authentication,omitempty"`
+	Spam           *SpamScore      `json:"spam,omitempty"` // nil: the pod was not taught enough, or the lists decided
+}
+
+// SpamScore is what a pod's classifier thinks of a message, as it was taught.
+type SpamScore struct {
+	Score       float64    `json:"score"`     // from 0, wanted, to 1, unwanted
+	Threshold   float64    `json:"threshold"` // from which on it is spam
+	Words       []SpamWord `json:"words,omitempty"`
+	LearnedSpam int64      `json:"learned_spam"` // messages
+	LearnedHam  int64      `json:"learned_ham"`
+}
+
+// SpamWord is one of the words that decided.
+type SpamWord struct {
+	Word string  `json:"word"`
+	Spam float64 `json:"spam"` // how likely a message with it is spam
 }
 
 // EventOf is the event of a message that was placed under a label.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -196,7 +197,7 @@ func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed,
 // newReceived prepares a received message for an inbox, where it is to go.
 func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (*filing, mail.Intake, error) {
 	m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
-	in, err := s.place(ctx, *inbox, p, r)
+	in, err := s.place(ctx, inbox, p, c, r)
 	if err != nil {
 		return nil, in, err
 	}
@@ -208,7 +209,14 @@ func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Par
 	if p.Auto {
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
 	}
-	f, err := s.newFiling(m, p, c, r.trace, &in, mailbox)
+	trace := r.trace
+	if in.Spam != nil { // one more field on top, so that everything stands elsewhere
+		trace = append(bytes.Clone(trace), compose.SpamScore(in.Spam)...)
+		if p, err = s.parsed(ctx, c, trace); err != nil {
+			return nil, in, err
+		}
+	}
+	f, err := s.newFiling(m, p, c, trace, &in, mailbox)
 	if err == nil {
 		f.unheard = r.unheard
 	}

@@ -112,6 +112,9 @@ func (e *edit) apply(m *mail.Message, labels, added, removed []string, mailbox i
 	if err := e.redraft(m, added, removed); err != nil {
 		return err
 	}
+	if err := e.teach(m, added, removed); err != nil {
+		return err
+	}
 	return e.events(m, added, removed)
 }
 

@@ -13,7 +13,10 @@ import (
 // This file tells, in one place, what becomes of a message that comes in. In this order:
 //
 //  1. The allow and block lists of the inbox, its pod and the organization. What they block is kept, labelled blocked.
-//  2. Authentication. What its alleged domain disowns is kept, labelled unauthenticated, or refused if the operator says so.
+//  2. DNS block lists that the operator named. Whom they list is refused, unless an allow list names the sender.
+//  3. Authentication. What its alleged domain disowns is kept, labelled unauthenticated, or refused if the operator says so.
+//  4. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
+//     spam is kept, labelled so.
 //
 // Whatever is not refused before the 250 is kept where somebody can see it.
 
@@ -24,29 +27,38 @@ type IntakeRules struct {
 }
 
 // place decides where a message goes in an inbox, and says why. An error refuses it, for everybody.
-func (s *Server) place(ctx context.Context, inbox mail.Inbox, p *mail.Parsed, r received) (mail.Intake, error) {
-	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication}
-	blocked, err := s.isBlocked(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
+func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (mail.Intake, error) {
+	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication, Reason: r.unchecked}
+	v, err := s.judgeSender(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
 	if err != nil {
 		return in, coded(err, "Mailbox")
 	}
-	if blocked {
+	if v.Blocked {
 		in.Placement, in.Reason = mail.LabelBlocked, "The lists of the inbox, its pod or the organization block the sender."
 		return in, nil
 	}
-	if r.authentication == nil {
-		in.Reason = r.unchecked
-		return in, nil
-	}
-	d := s.doubt(r.authentication)
-	in.Reason = d.reason
-	if d.disowned {
-		if d.refusal != nil && s.rules.RefuseUnauthenticated {
+	listed := v.Entry != nil // by name, as one to be let through
+	if a := r.authentication; a != nil {
+		if len(a.BlockLists) > 0 && !listed {
+			return in, mail.Errorf(mail.CodeForbidden, "%s is listed at %s. %s", a.Remote, a.BlockLists[0].Zone, a.BlockLists[0].Reason)
+		}
+		d := s.doubt(a)
+		if in.Reason = d.reason; d.refusal != nil && s.rules.RefuseUnauthenticated {
 			return in, d.refusal
 		}
-		in.Placement = mail.LabelUnauthenticated
-	} else if d.refusal != nil && s.rules.RefuseUnauthenticated {
-		return in, d.refusal
+		if d.disowned {
+			in.Placement = mail.LabelUnauthenticated
+			return in, nil
+		}
+	}
+	if listed {
+		return in, nil
+	}
+	if in.Spam, err = s.scoreSpam(ctx, inbox.Pod, &p.Envelope, c); err != nil {
+		return in, coded(err, "Mailbox")
+	}
+	if in.Spam != nil && in.Spam.Score >= in.Spam.Threshold {
+		in.Placement, in.Reason = mail.LabelSpam, whySpam(in.Spam)
 	}
 	return in, nil
 }

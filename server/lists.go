@@ -161,11 +161,11 @@ func (s *Server) mayReach(ctx context.Context, out *outgoing) error {
 	return refusal
 }
 
-// isBlocked tells whether an inbox's lists block a message that comes in: the reply lists if it answers one that the
+// judgeSender asks an inbox's lists about a message that comes in: the reply lists if it answers one that the
 // inbox sent, else the receive lists.
-func (s *Server) isBlocked(ctx context.Context, inbox mail.Scope, e *mail.Envelope, reversePath string) (bool, error) {
+func (s *Server) judgeSender(ctx context.Context, inbox mail.Scope, e *mail.Envelope, reversePath string) (mail.Verdict, error) {
 	if !s.lists.Load() {
-		return false, nil
+		return mail.Verdict{}, nil
 	}
 	direction := mail.DirectionReceive
 	err := s.store.For(inbox).Read(ctx, func(tx storage.Tx) error {
@@ -181,7 +181,7 @@ func (s *Server) isBlocked(ctx context.Context, inbox mail.Scope, e *mail.Envelo
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("look for what a message answers: %w", err)
+		return mail.Verdict{}, fmt.Errorf("look for what a message answers: %w", err)
 	}
 	var senders []string
 	for _, a := range e.From {
@@ -191,5 +191,5 @@ func (s *Server) isBlocked(ctx context.Context, inbox mail.Scope, e *mail.Envelo
 		senders = []string{reversePath}
 	}
 	_, v, err := s.judge(ctx, inbox, direction, senders)
-	return v.Blocked, err
+	return v, err
 }

@@ -56,6 +56,7 @@ type Server struct {
 	relay          *mail.Relay
 	turns          *turns
 	rules          IntakeRules
+	taught         sync.Map       // pods to how many messages their spam filter has learned from
 	transfers      sync.WaitGroup // on their way to other hosts
 	poster         Poster
 	posting        posting
@@ -123,6 +124,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.loop(ctx, "metrics", nil, time.Second, s.Meter) })
 	g.Go(func() error { return s.loop(ctx, "scheduled drafts", s.drafts, 2*time.Second, s.SendDueDrafts) })
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
+	g.Go(func() error { return s.loop(ctx, "spam filter", nil, 5*time.Second, s.LearnSpam) })
 	g.Go(func() error { return s.loop(ctx, "domain checker", nil, 15*time.Second, s.CheckDomains) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()

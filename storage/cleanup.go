@@ -92,5 +92,9 @@ func (tx Tx) CleanPod(limit int) (done bool, err error) {
 		}
 	}
 	readings, err := tx.tx.Exec(deletePodReadings, limit)
-	return len(blobs) == 0 && readings == 0, err
+	if err != nil {
+		return false, err
+	}
+	tokens, err := tx.tx.Exec(dropTokens, limit)
+	return len(blobs) == 0 && readings == 0 && tokens == 0, err
 }

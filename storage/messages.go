@@ -247,7 +247,7 @@ func (tx Tx) removeMessage(m *mail.Message) error {
 	if err := tx.releaseDeliveries(m, blob); err != nil {
 		return err
 	}
-	for _, s := range []*sqlite.Statement{deleteIndexed, deleteParts, deleteMessage} {
+	for _, s := range []*sqlite.Statement{deleteIndexed, deleteParts, deleteLesson, deleteMessage} {
 		if _, err := tx.tx.Exec(s, m.ID); err != nil {
 			return translate(err)
 		}

@@ -258,3 +258,10 @@ var listNamesakes = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM inbox
 func (tx SystemTx) ListNamesakes(messageID string, limit int) ([]Job, error) {
 	return all(tx.Tx, listNamesakes, scanJob, messageID, limit)
 }
+
+var listLessons = tables.Compile(`SELECT l.pod_id, l.inbox_id, l.message_id FROM spam_lessons l WHERE (l.learned IS NULL OR l.learned <> l.spam) AND {organization} LIMIT ?`)
+
+// ListLessons lists messages whose lesson is to be learned.
+func (tx SystemTx) ListLessons(limit int) ([]Job, error) {
+	return all(tx.Tx, listLessons, scanJob, limit)
+}

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"fmt"
 	"strings"
 
 	"podmail/mail"
@@ -52,4 +53,19 @@ func quotable(s string) string {
 		}
 		return r
 	}, s), 200)
+}
+
+// SpamScore writes the field that tells what a pod's spam filter thinks, and for which words, folded.
+func SpamScore(s *mail.SpamScore) string {
+	verdict := "no"
+	if s.Score >= s.Threshold {
+		verdict = "yes"
+	}
+	var words []string
+	for _, w := range s.Words {
+		if word := token(w.Word, ""); word != "" && strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 }) < 0 {
+			words = append(words, fmt.Sprintf("%s=%.3f", word, w.Spam))
+		}
+	}
+	return fmt.Sprintf("X-Podmail-Spam: %s; score=%.3f; threshold=%.2f;\r\n\twords=\"%s\"\r\n", verdict, s.Score, s.Threshold, strings.Join(words, "\r\n\t "))
 }

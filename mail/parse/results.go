@@ -10,8 +10,8 @@ import (
 // fieldStart is how much of a field is looked at to see whether it is to go.
 const fieldStart = 2 << 10
 
-// WithoutResults passes a message on without the Authentication-Results fields that claim to be host's: whoever reads
-// them would take a stranger's word for ours (RFC 8601 5). All else stays byte for byte.
+// WithoutResults passes a message on without the Authentication-Results fields that claim to be host's, and without
+// X-Podmail-Spam: whoever reads them would take a stranger's word for ours (RFC 8601 5). All else stays byte for byte.
 func WithoutResults(r io.Reader, host string) io.Reader {
 	return &resultsFilter{r: bufio.NewReaderSize(&lasting{r: r}, 2*fieldStart), host: host, header: true, begin: true}
 }
@@ -79,8 +79,11 @@ func (f *resultsFilter) line() {
 
 // isClaim tells whether the field that begins here says that we wrote it.
 func (f *resultsFilter) isClaim() bool {
-	const name = "authentication-results"
+	const name, score = "authentication-results", "x-podmail-spam"
 	start, _ := f.r.Peek(len(name))
+	if field, _, _ := bytes.Cut(start, []byte(":")); strings.EqualFold(strings.TrimRight(string(field), " \t"), score) {
+		return true
+	}
 	if !strings.EqualFold(string(start), name) {
 		return false
 	}

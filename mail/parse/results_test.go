@@ -22,6 +22,8 @@ func TestResultsThatClaimToBeOursGo(t *testing.T) {
 		{"Authentication-Results: \"mx.exa\\mple\"; dmarc=pass\r\n", false},
 		{"Authentication-Results: (" + strings.Repeat("x", 5000) + ") mx.example; dmarc=pass\r\n", false},
 		{"Authentication-Results: mx.example", false},
+		{"X-Podmail-Spam: no; score=0.000\r\n\twords=\"\"\r\n", false},
+		{"X-Podmail-Spammer: no\r\n", true},
 		{"Authentication-Results: other.example; dmarc=pass\r\n", true},
 		{"Authentication-Results: mx.example.other; dmarc=pass\r\n", true},
 		{"Authentication-Results-Old: mx.example; dmarc=pass\r\n", true},

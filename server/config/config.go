@@ -44,6 +44,7 @@ type SMTP struct {
 	Trusted         Networks // smtp.trusted
 	Unauthenticated Handling // smtp.unauthenticated
 	TrustedSealers  Domains  // smtp.trusted_sealers
+	BlockLists      Domains  // smtp.dnsbl
 }
 
 // Metrics is where the operator's monitoring asks.
@@ -137,6 +138,7 @@ func (c *Config) settings() []setting {
 		{"smtp.trusted", &c.SMTP.Trusted},
 		{"smtp.unauthenticated", &c.SMTP.Unauthenticated},
 		{"smtp.trusted_sealers", &c.SMTP.TrustedSealers},
+		{"smtp.dnsbl", &c.SMTP.BlockLists},
 		{"imap.listen", &c.IMAP.Listen},
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},
