@@ -140,6 +140,7 @@ func (serveCommand) Run(f *flags) (err error) {
 	defer func() { err = errors.Join(err, out.close()) }()
 	options := serverOptions(&cfg, store, origin, log)
 	options.Courier, options.Poster = out.mail, out.posts
+	options.TLSResults = out.mail.TLSResults
 	srv := server.New(options)
 	firstKey, err := srv.Bootstrap(ctx)
 	if err != nil {

@@ -16,6 +16,7 @@ type Transfer struct {
 	Size        int64
 	Keys        []SigningKey // that sign it; none: it goes as it is
 	RequireTLS  bool         // RFC 8689: rather not at all than without verified TLS
+	AnyTLS      bool         // RFC 8460 3: the destination's TLS policies do not count, since the message tells of them
 	EnvelopeID  string       // RFC 3461 4.4, without its xtext
 	Return      string       // RFC 3461 4.3: FULL, HDRS, or empty
 	HELO        string       // our name

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"podmail/mail"
+	"podmail/mail/tlsrpt"
 	"podmail/server/dns"
 	"podmail/server/notify"
 	"podmail/storage"
@@ -32,8 +33,9 @@ type Options struct {
 	Clock          mail.Clock
 	Random         io.Reader
 	Resolver       dns.Resolver
-	Courier        Courier     // nil: mail to other hosts stays in the queue
-	Relay          *mail.Relay // that takes all mail to other hosts; nil: it goes to its destination
+	Courier        Courier                // nil: mail to other hosts stays in the queue
+	Relay          *mail.Relay            // that takes all mail to other hosts; nil: it goes to its destination
+	TLSResults     func() []tlsrpt.Result // counted since it was last called, for reports; nil: nothing is
 	Queue          QueueLimits
 	Poster         Poster // nil: webhooks are told nothing
 	Intake         IntakeRules
@@ -54,6 +56,8 @@ type Server struct {
 	resolver       dns.Resolver
 	courier        Courier
 	relay          *mail.Relay
+	tlsResults     func() []tlsrpt.Result
+	tlsReporting   tlsReporting
 	turns          *turns
 	rules          IntakeRules
 	taught         sync.Map       // pods to how many messages their spam filter has learned from
@@ -92,7 +96,7 @@ type Server struct {
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
-	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, poster: o.Poster,
+	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, agentSignUp: o.AgentSignUp, postmaster: mail.CanonicalAddress(o.Postmaster),
 		turns: newTurns(o.Queue), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
@@ -126,6 +130,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
 	g.Go(func() error { return s.loop(ctx, "spam filter", nil, 5*time.Second, s.LearnSpam) })
 	g.Go(func() error { return s.loop(ctx, "domain checker", nil, 15*time.Second, s.CheckDomains) })
+	g.Go(func() error { return s.loop(ctx, "TLS reports", nil, time.Minute, s.ReportTLS) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()
 }

@@ -37,10 +37,10 @@ type known struct {
 }
 
 // learn finds out what a destination says. Relays and address literals say nothing.
-func (c *Courier) learn(ctx context.Context, hosts []host) (known, *failure) {
+func (c *Courier) learn(ctx context.Context, t mail.Transfer, hosts []host) (known, *failure) {
 	k := known{domain: hosts[0].domain}
-	if k.domain == "" {
-		return k, nil
+	if k.domain == "" || t.AnyTLS {
+		return known{}, nil
 	}
 	var err error
 	if k.secureMX, err = c.o.Resolver.IsSecure(ctx, mail.RecordMX, k.domain); err != nil {

@@ -97,6 +97,9 @@ func TestMTASTS(t *testing.T) {
 			if strings.HasPrefix(c.want, "tls") && h.took() != nil {
 				t.Error("the host got the message")
 			}
+			about := transfer(plain, "bob@example.org")
+			about.AnyTLS = true // a report
+			w.expect(t, about, "taken 250 2.0.0")
 			if c.name == "well" && !strings.HasSuffix(r.TLS, ", verified for MTA-STS") {
 				t.Errorf("TLS %q", r.TLS)
 			}

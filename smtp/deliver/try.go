@@ -12,7 +12,7 @@ const maxConnections = 12
 // try hands the parcel over at the first host that takes it. What it returns is the failure of recipients who are
 // still open.
 func (c *Courier) try(ctx context.Context, p *parcel, hosts []host) (worst *failure) {
-	k, f := c.learn(ctx, hosts)
+	k, f := c.learn(ctx, p.Transfer, hosts)
 	if f != nil {
 		return f
 	}
