@@ -3,13 +3,16 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: run test bench lint tools
+.PHONY: run test fuzz bench lint tools
 
 run: ## the server, with its data in ./data
 	go run . serve
 
-test: tools lint ## everything that must hold
+test: tools lint fuzz ## everything that must hold
 	go test -race -pgo=off ./...
+
+fuzz: ## new input for whatever reads bytes from the network, for a minute
+	@.ci/fuzz
 
 bench: ## messages per second and latencies, against the budgets
 	go run ./bench

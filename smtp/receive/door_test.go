@@ -42,7 +42,10 @@ func openWith(t testing.TB, options func(*door) receive.Options, change ...func(
 	o := options(d)
 	d.alice, d.bob = d.Inbox(t, d.Pod(t, "a"), "alice"), d.Inbox(t, d.Pod(t, "b"), "bob")
 	d.key = d.Key(t, d.alice)
-	o.Server, o.Hostname, o.Log = d.Server, "mx.podmail.test", slog.New(slog.DiscardHandler)
+	o.Server, o.Hostname = d.Server, "mx.podmail.test"
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	o.FailureDelay = time.Millisecond
 	o.Clock = d.Clock
 	d.smtp = receive.New(o)
