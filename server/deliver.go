@@ -117,6 +117,9 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
+	if err := s.greylist(ctx, inboxes, p, r); err != nil {
+		return err
+	}
 	if id := mail.TraceID(ctx); in.Session.Remote.IsValid() {
 		r.unheard = s.unheard.has
 		s.unheard.add(id, r.at)

@@ -13,9 +13,10 @@ import (
 // This file tells, in one place, what becomes of a message that comes in. In this order:
 //
 //  1. The allow and block lists of the inbox, its pod and the organization. What they block is kept, labelled blocked.
-//  2. DNS block lists that the operator named. Whom they list is refused, unless an allow list names the sender.
-//  3. Authentication. What its alleged domain disowns is kept, labelled unauthenticated, or refused if the operator says so.
-//  4. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
+//  2. Greylisting, if the operator turned it on (greylist.go). Strangers are told to come again.
+//  3. DNS block lists that the operator named. Whom they list is refused, unless an allow list names the sender.
+//  4. Authentication. What its alleged domain disowns is kept, labelled unauthenticated, or refused if the operator says so.
+//  5. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
 //     spam is kept, labelled so.
 //
 // Whatever is not refused before the 250 is kept where somebody can see it.
@@ -23,6 +24,7 @@ import (
 // IntakeRules are the operator's choices.
 type IntakeRules struct {
 	RefuseUnauthenticated bool     // instead of keeping it with a label
+	Greylist              bool     // whether strangers are asked to come again
 	TrustedSealers        []string // domains whose ARC seals vouch for what they found before they changed a message
 }
 

@@ -265,3 +265,11 @@ var listLessons = tables.Compile(`SELECT l.pod_id, l.inbox_id, l.message_id FROM
 func (tx SystemTx) ListLessons(limit int) ([]Job, error) {
 	return all(tx.Tx, listLessons, scanJob, limit)
 }
+
+var forgetCallers = tables.Compile(`DELETE FROM greylist WHERE (pod_id, inbox_id, caller) IN (SELECT g.pod_id, g.inbox_id, g.caller FROM greylist g WHERE g.expires_at <= ?1 AND {organization} LIMIT ?2)`)
+
+// ForgetCallers removes some of the callers whose time is over.
+func (tx SystemTx) ForgetCallers(now time.Time, limit int) error {
+	_, err := tx.tx.Exec(forgetCallers, now, limit)
+	return err
+}

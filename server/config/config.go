@@ -45,6 +45,7 @@ type SMTP struct {
 	Unauthenticated Handling // smtp.unauthenticated
 	TrustedSealers  Domains  // smtp.trusted_sealers
 	BlockLists      Domains  // smtp.dnsbl
+	Greylist        Switch   // smtp.greylist
 }
 
 // Metrics is where the operator's monitoring asks.
@@ -139,6 +140,7 @@ func (c *Config) settings() []setting {
 		{"smtp.unauthenticated", &c.SMTP.Unauthenticated},
 		{"smtp.trusted_sealers", &c.SMTP.TrustedSealers},
 		{"smtp.dnsbl", &c.SMTP.BlockLists},
+		{"smtp.greylist", &c.SMTP.Greylist},
 		{"imap.listen", &c.IMAP.Listen},
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},
