@@ -148,6 +148,14 @@ func TestNextHost(t *testing.T) {
 			t.Error("the second host was asked")
 		}
 	})
+	t.Run("one that cannot be reached may still take what another refuses", func(t *testing.T) {
+		for _, order := range []string{"10 mx.example.org,20 mx2.example.org", "20 mx.example.org,10 mx2.example.org"} {
+			w, _ := meet(t, script{answers: map[string]string{"greeting": "554 5.7.1 no"}}, nil)
+			w.zone.Set(mail.RecordMX, "example.org", strings.Split(order, ",")...)
+			w.zone.Set("A", "mx2.example.org", "127.0.0.2") // nobody listens there
+			w.expect(t, transfer(plain, "bob@example.org"), "connection temporary 0 4.4.1")
+		}
+	})
 	t.Run("IPv4 after IPv6", func(t *testing.T) {
 		w, _ := meet(t, script{}, nil)
 		w.zone.Set("AAAA", "mx.example.org", "::1")
@@ -204,6 +212,17 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		t.Error(err)
 	}
 	w.expect(t, transfer(plain, "bob@example.org"), "taken 250 2.0.0") // and hangs up at once: goleak looks
+}
+
+// TestOldConnections: one that has been open for long is not kept for another message.
+func TestOldConnections(t *testing.T) {
+	w, h := meet(t, script{}, func(o *deliver.Options) { o.Times.Age = 1 })
+	for range 2 {
+		w.expect(t, transfer(plain, "bob@example.org"), "taken 250 2.0.0")
+	}
+	if h.connections() != 2 {
+		t.Errorf("%d connections", h.connections())
+	}
 }
 
 // TestManyAtOnce shares connections between transfers that go on side by side.
