@@ -49,9 +49,8 @@ type commands struct {
 		List   listKeysCommand  `cmd:"" help:"List the API keys."`
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke an API key at once."`
 	} `cmd:"" help:"Create, list and revoke API keys; also while the server runs."`
-	Queue struct {
-		List listQueueCommand `cmd:"" help:"List the deliveries that wait."`
-	} `cmd:"" help:"Look at the queue of outgoing mail; also while the server runs."`
+	Queue   queueCommands  `cmd:"" help:"Look at the queue of outgoing mail, and change it; also while the server runs."`
+	Trace   traceCommand   `cmd:"" help:"Tell where a message is, and what became of it on its way; also while the server runs."`
 	Explain explainCommand `cmd:"" help:"Tell what was found out about a message that came in, and why it is where it is; also while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

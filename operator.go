@@ -70,19 +70,6 @@ func (k revokeKeyCommand) Run(f *flags) error {
 	})
 }
 
-type listQueueCommand struct{}
-
-// Run prints a table of the deliveries that wait, newest first.
-func (listQueueCommand) Run(f *flags) error {
-	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
-		return table(os.Stdout, "QUEUED\tSENDER\tRECIPIENT\tCOURIER\tATTEMPTS\tNEXT\tLAST ERROR",
-			func(p mail.Page) ([]mail.Delivery, string, error) { return srv.ListDeliveries(ctx, g, p) },
-			func(d mail.Delivery) []any {
-				return []any{moment(d.CreatedAt), d.Sender, d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), d.LastReply}
-			})
-	})
-}
-
 type explainCommand struct {
 	MessageID string `arg:"" help:"The message's Message-ID, with or without its angle brackets."`
 }
@@ -174,3 +161,6 @@ func moment(at time.Time) string {
 	}
 	return at.UTC().Format("2006-01-02 15:04:05Z")
 }
+
+// oneLine is text for a table.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -250,6 +250,91 @@ func TestDeletedMessagesAreDeliveredAllTheSame(t *testing.T) {
 	}
 }
 
+func TestTheOperatorControlsTheQueue(t *testing.T) {
+	ctx := context.Background()
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferConnection, Host: "mx.dead.test [192.0.2.1]", Text: "connection refused"})
+	})
+	m := w.send(t, w.alice, "a@dead.test", "b@dead.test", "c@dead.test")
+	w.carry(t, "all were tried", func() bool {
+		return !slices.ContainsFunc(w.waiting(t), func(d mail.Delivery) bool { return d.Attempts != 1 })
+	})
+	byName := map[string]int64{}
+	for _, d := range w.waiting(t) {
+		byName[d.Recipient[:1]] = d.ID
+	}
+	_, attempts, err := w.Server.GetDelivery(ctx, w.Org, byName["a"])
+	if err != nil || len(attempts) != 1 || attempts[0].Reply != "connection refused" || attempts[0].Host != "mx.dead.test [192.0.2.1]" {
+		t.Errorf("%+v, %v", attempts, err)
+	}
+	w.hosts.Answer(nil)
+	for id, do := range map[string]func(context.Context, mail.Grant, int64) error{"a": w.Server.RetryDelivery, "b": w.Server.HoldDelivery, "c": w.Server.DropDelivery} {
+		if err := do(ctx, w.Org, byName[id]); err != nil {
+			t.Fatal(id, err)
+		}
+	}
+	w.carry(t, "a is delivered, though its destination is left alone", func() bool { return len(w.waiting(t)) == 1 })
+	if got := w.labels(t, m); got != "delayed delivered rejected sent" {
+		t.Error("labels:", got)
+	}
+	w.Clock.Step(24 * time.Hour)
+	w.Server.CarryDue(ctx)
+	if d := w.waiting(t)[0]; d.State != mail.DeliveryHeld || d.Recipient != "b@dead.test" {
+		t.Errorf("held: %+v", d)
+	}
+	if err := w.Server.ReleaseDelivery(ctx, w.Org, byName["b"]); err != nil {
+		t.Fatal(err)
+	}
+	w.carry(t, "b is delivered", func() bool { return len(w.waiting(t)) == 0 })
+	if err := w.Server.RetryDelivery(ctx, w.Org, byName["a"]); mail.CodeOf(err) != mail.CodeConflict {
+		t.Error("what is settled cannot be tried again:", err)
+	}
+	traced, err := w.Server.Trace(ctx, w.Org, strings.Trim(m.MessageID, "<>"))
+	if err != nil || len(traced) != 1 || len(traced[0].Deliveries) != 3 || len(traced[0].Attempts[byName["a"]]) != 2 {
+		t.Errorf("%+v, %v", traced, err)
+	}
+}
+
+func TestWhatIsStoppedWaits(t *testing.T) {
+	ctx := context.Background()
+	w := newSending(t, server.QueueLimits{}, nil)
+	bob := w.Inbox(t, w.Pod(t, "b"), "bob")
+	for _, c := range []struct {
+		kind mail.PauseKind
+		name string
+		goes string // what goes on: who sends to where
+	}{
+		{mail.PausePod, w.alice.PodID, "bob one, bob two"},
+		{mail.PauseDestination, "ONE.test", "alice two, bob two"},
+		{mail.PauseDomain, "podmail.test", ""},
+	} {
+		before := len(w.hosts.Seen())
+		if err := w.Server.Pause(ctx, w.Org, c.kind, c.name, "spam"); err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range []string{"x@one.test", "x@two.test"} {
+			w.send(t, w.alice, to)
+			w.send(t, bob, to)
+		}
+		went := func() string {
+			var list []string
+			for _, tr := range w.hosts.Seen()[before:] {
+				list = append(list, strings.TrimSuffix(tr.ReversePath[:strings.IndexAny(tr.ReversePath, "@+")]+" "+tr.Destination, ".test"))
+			}
+			slices.Sort(list)
+			return strings.Join(list, ", ")
+		}
+		w.carry(t, fmt.Sprintf("%s is stopped", c.kind), func() bool { return went() == c.goes })
+		if err := w.Server.Resume(ctx, w.Org, c.kind, c.name); err != nil {
+			t.Fatal(err)
+		}
+		w.carry(t, "all goes on", func() bool { return len(w.waiting(t)) == 0 })
+	}
+	if mail.CodeOf(w.Server.Pause(ctx, mail.Grant{Scope: bob.Scope, KeyScope: bob.Scope}, mail.PauseDestination, "one.test", "")) != mail.CodeForbidden {
+		t.Error("a tenant stopped mail")
+	}
+}
+
 // TestTransfersCutOffAreRepeated stands for a crash: what was on its way is found again by who comes after.
 func TestTransfersCutOffAreRepeated(t *testing.T) {
 	ctx := context.Background()

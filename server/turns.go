@@ -176,12 +176,3 @@ func (t *turns) well(name string) {
 		d.failures, d.until = 0, time.Time{}
 	}
 }
-
-// wakeUp lets a destination be tried at once: the operator wants it.
-func (t *turns) wakeUp(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if d := t.destinations[name]; d != nil {
-		d.until = time.Time{}
-	}
-}

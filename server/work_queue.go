@@ -2,11 +2,7 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
-	"math"
 	"strings"
 	"time"
 
@@ -43,14 +39,17 @@ func (s *Server) CarryDue(ctx context.Context) (more bool, err error) {
 	if s.courier == nil || s.turns.full() {
 		return false, nil
 	}
-	pods, wrapped, err := s.queuedPods(ctx)
+	pods, paused, wrapped, err := s.queuedPods(ctx)
 	if err != nil {
+		return false, err
+	}
+	if err := s.carryUrgent(ctx); err != nil {
 		return false, err
 	}
 	for len(pods) > 0 && !s.turns.full() {
 		still := pods[:0]
 		for _, pod := range pods {
-			l, err := s.nextLoad(ctx, pod)
+			l, err := s.nextLoad(ctx, pod, paused)
 			if err != nil {
 				return false, err
 			}
@@ -58,18 +57,53 @@ func (s *Server) CarryDue(ctx context.Context) (more bool, err error) {
 				continue
 			}
 			still = append(still, pod)
-			s.turns.begin(l.pod, l.destination, l.jobs)
-			s.transfers.Go(func() { s.carryAway(ctx, l) })
+			s.begin(ctx, l)
 		}
 		pods = still
 	}
 	return !wrapped && !s.turns.full(), nil
 }
 
-// queuedPods are the pods whose turn is next and whose mail is due. wrapped: there is none beyond them.
-func (s *Server) queuedPods(ctx context.Context) (pods []int64, wrapped bool, err error) {
+func (s *Server) begin(ctx context.Context, l *load) {
+	s.turns.begin(l.pod, l.destination, l.jobs)
+	s.transfers.Go(func() { s.carryAway(ctx, l) })
+}
+
+// carryUrgent begins what the operator wants tried, whatever is known of its destination.
+func (s *Server) carryUrgent(ctx context.Context) error {
+	var loads []*load
+	err := s.store.System().Read(ctx, func(sys storage.SystemTx) error {
+		urgent, err := sys.ListUrgent(queueBatch)
+		if err != nil {
+			return err
+		}
+		for _, job := range s.turns.free(urgent) {
+			d, err := sys.For(job.Scope).FindDelivery(job.ID)
+			if err != nil {
+				return err
+			}
+			loads = append(loads, &load{job.Scope.Pod, d.Destination, []storage.Job{job}})
+		}
+		return nil
+	})
+	for _, l := range loads {
+		if !s.turns.full() {
+			s.begin(ctx, l)
+		}
+	}
+	return err
+}
+
+// queuedPods are the pods whose turn is next and whose mail is due and not stopped, with all that is stopped. wrapped:
+// there is none beyond them.
+func (s *Server) queuedPods(ctx context.Context) (pods []int64, paused mail.Pauses, wrapped bool, err error) {
 	now := s.clock.Now()
 	err = s.store.System().Read(ctx, func(sys storage.SystemTx) error {
+		pauses, err := sys.ListPauses()
+		if err != nil {
+			return err
+		}
+		paused = mail.PausesOf(pauses)
 		queued, err := sys.ListQueuedPods(s.turns.lastPod, podsAtATime)
 		if err != nil {
 			return err
@@ -91,7 +125,7 @@ func (s *Server) queuedPods(ctx context.Context) (pods []int64, wrapped bool, er
 			if err != nil {
 				return err
 			}
-			if due {
+			if due && !paused.Pods[j.Scope.Pod] {
 				pods = append(pods, j.Scope.Pod)
 			}
 		}
@@ -100,11 +134,11 @@ func (s *Server) queuedPods(ctx context.Context) (pods []int64, wrapped bool, er
 		}
 		return nil
 	})
-	return pods, wrapped, err
+	return pods, paused, wrapped, err
 }
 
 // nextLoad finds what a pod may send next: to the destination after the one that it sent to last. Nil if there is nothing.
-func (s *Server) nextLoad(ctx context.Context, pod int64) (l *load, err error) {
+func (s *Server) nextLoad(ctx context.Context, pod int64, paused mail.Pauses) (l *load, err error) {
 	if !s.turns.mayServe(pod) {
 		return nil, nil
 	}
@@ -124,10 +158,10 @@ func (s *Server) nextLoad(ctx context.Context, pod int64) (l *load, err error) {
 		}
 		for _, name := range names {
 			s.turns.lastDestination[pod] = name
-			if !s.turns.mayReach(name, pod, now) {
+			if paused.Destinations[name] || !s.turns.mayReach(name, pod, now) {
 				continue
 			}
-			jobs, err := s.dueTo(tx, name, now)
+			jobs, err := s.dueTo(tx, name, now, paused.Domains)
 			if err != nil || len(jobs) > 0 {
 				l = &load{pod, name, jobs}
 				return err
@@ -142,9 +176,10 @@ func (s *Server) nextLoad(ctx context.Context, pod int64) (l *load, err error) {
 	return l, nil
 }
 
-// dueTo finds the message that waits longest for a destination, with all its recipients there.
-func (s *Server) dueTo(tx storage.Tx, destination string, now time.Time) ([]storage.Job, error) {
-	due, err := tx.ListDueTo(destination, now, s.turns.carrying(destination)+1)
+// dueTo finds the message that waits longest for a destination, with all its recipients there, but for those from some
+// domains.
+func (s *Server) dueTo(tx storage.Tx, destination string, now time.Time, but []string) ([]storage.Job, error) {
+	due, err := tx.ListDueTo(destination, now, but, s.turns.carrying(destination)+1)
 	if err != nil {
 		return nil, err
 	}
@@ -247,140 +282,4 @@ func (s *Server) keysOf(ctx context.Context, scope mail.Scope, sender string) ([
 		return nil, nil
 	}
 	return s.SigningKeys(ctx, scope, domain)
-}
-
-// noteResults settles or postpones the deliveries of a transfer, in one transaction.
-func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string, ds []mail.Delivery, results []mail.TransferResult) error {
-	now := s.clock.Now()
-	byRecipient := map[string]mail.TransferResult{}
-	for _, r := range results {
-		byRecipient[r.Recipient] = r
-	}
-	verdicts := make([]verdict, len(ds))
-	var fates []fate
-	for i := range ds {
-		r, ok := byRecipient[ds[i].Recipient]
-		if !ok {
-			return fmt.Errorf("the courier says nothing of %s", ds[i].Recipient)
-		}
-		verdicts[i] = s.judgeResult(&ds[i], r, now)
-		if f, ok := verdicts[i].fate(&ds[i], r, now); ok {
-			fates = append(fates, f)
-		}
-	}
-	notices, err := s.newNotices(ctx, fates)
-	defer s.discardNotices(notices)
-	if err != nil {
-		return err
-	}
-	err = s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
-		settled := 0
-		for i := range ds {
-			if err := s.noteResult(tx, &ds[i], verdicts[i], now); errors.Is(err, errSettled) {
-				settled++
-			} else if err != nil {
-				return err
-			}
-		}
-		if settled == len(ds) { // by somebody else, who told the sender
-			return nil
-		}
-		return fileNotices(tx, notices)
-	})
-	if err != nil {
-		return err
-	}
-	for _, d := range ds {
-		s.report(&d, byRecipient[d.Recipient], name, now)
-	}
-	s.hub.Wake(scope)
-	return nil
-}
-
-// verdict is what follows from the result of a transfer for one delivery.
-type verdict struct {
-	outcome
-	next time.Time // when it is tried again; zero: the outcome is final
-	late bool      // for so long that the sender is told, which he was not yet
-}
-
-// judgeResult works out a verdict. What fails for now is tried until its time is over.
-func (s *Server) judgeResult(d *mail.Delivery, r mail.TransferResult, now time.Time) verdict {
-	switch {
-	case r.Failure == "":
-		return verdict{outcome: outcome{state: mail.DeliveryDelivered, reply: r.Text}}
-	case r.Permanent:
-		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusOf(r)}}
-	}
-	next := now.Add(mail.RetryAfter(r.Failure, d.Attempts+1, s.jitter()))
-	if next.Sub(d.CreatedAt) > mail.QueueLife {
-		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: "4.4.7"}} // RFC 3463 3.5: expired
-	}
-	return verdict{outcome{reply: r.Text, status: statusOf(r)}, next, !d.Notified && now.Sub(d.CreatedAt) >= lateAfter}
-}
-
-// fate is what the sender can be told by mail; false if there is nothing to tell. A host that sends notifications itself
-// tells of its success.
-func (v verdict) fate(d *mail.Delivery, r mail.TransferResult, now time.Time) (fate, bool) {
-	f := fate{delivery: *d, status: v.status, said: v.reply, host: r.Host}
-	switch {
-	case v.state == mail.DeliveryBounced:
-		f.action = dsn.Failed
-	case v.state == mail.DeliveryDelivered && !r.RemoteDSN:
-		f.action = dsn.Relayed
-	case v.late:
-		f.action, f.until = dsn.Delayed, d.CreatedAt.Add(mail.QueueLife)
-	}
-	return f, f.action != ""
-}
-
-// noteResult notes what became of one delivery.
-func (s *Server) noteResult(tx storage.Tx, d *mail.Delivery, v verdict, now time.Time) error {
-	if v.next.IsZero() {
-		return s.settle(tx, d.ID, v.outcome, now)
-	}
-	return s.postponed(tx, d.ID, v, now)
-}
-
-// statusOf is the enhanced status of a failure, made up from the reply's first digit if the host gave none.
-func statusOf(r mail.TransferResult) string {
-	switch {
-	case r.Enhanced != "":
-		return r.Enhanced
-	case r.Permanent:
-		return "5.0.0"
-	}
-	return "4.0.0"
-}
-
-// report tells the log, and the turns, how the destination does.
-func (s *Server) report(d *mail.Delivery, r mail.TransferResult, name string, now time.Time) {
-	what := "delivered"
-	switch {
-	case r.Failure == "":
-		s.turns.well(name)
-	case r.Permanent:
-		what = "bounced"
-	default:
-		what = "postponed"
-		if r.Failure == mail.TransferConnection || r.Failure == mail.TransferDNS || asksForLess(r) {
-			s.turns.trouble(name, now)
-		}
-	}
-	s.log.Info(what, "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "host", r.Host, "tls", r.TLS, "failure", r.Failure, "code", r.Code, "reply", r.Text)
-}
-
-// asksForLess tells whether a host turns us away for now, and not one message: it closes (421), or is about who we are
-// and how much we send (4.7).
-func asksForLess(r mail.TransferResult) bool {
-	return r.Failure == mail.TransferReply && (r.Code == 421 || len(r.Enhanced) > 3 && r.Enhanced[:4] == "4.7.")
-}
-
-// jitter is a number from 0 to 1.
-func (s *Server) jitter() float64 {
-	var b [2]byte
-	if _, err := io.ReadFull(s.random, b[:]); err != nil {
-		return 0.5
-	}
-	return float64(binary.BigEndian.Uint16(b[:])) / math.MaxUint16
 }

@@ -8,6 +8,7 @@ var (
 	listSome        = tables.Compile(`SELECT ` + messageColumns + ` FROM messages m` + messageJoins + `WHERE m.inbox_id = {inbox} AND {scope m} LIMIT ?`)
 	listSomeThreads = tables.Compile(`SELECT t.id FROM threads t WHERE t.inbox_id = {inbox} AND {scope t} LIMIT ?`)
 	cleanSteps      = []*sqlite.Statement{
+		tables.Compile(`DELETE FROM delivery_attempts WHERE id IN (SELECT a.id FROM delivery_attempts a WHERE a.inbox_id = {inbox} AND {scope a} LIMIT ?) AND {scope delivery_attempts}`),
 		tables.Compile(`DELETE FROM message_labels WHERE (pod_id, inbox_id, label, timestamp, message_id) IN (SELECT l.pod_id, l.inbox_id, l.label, l.timestamp, l.message_id FROM message_labels l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope message_labels}`),
 		tables.Compile(`DELETE FROM events WHERE id IN (SELECT e.id FROM events e WHERE e.inbox_id = {inbox} AND e.id <= (SELECT metered FROM organization) AND {scope e} LIMIT ?) AND {scope events}`),
 		tables.Compile(`DELETE FROM expunges WHERE (pod_id, mailbox_id, modseq, uid) IN (SELECT e.pod_id, e.mailbox_id, e.modseq, e.uid FROM expunges e JOIN mailboxes b ON b.id = e.mailbox_id AND {scope b} WHERE b.inbox_id = {inbox} AND {scope e} LIMIT ?) AND {scope expunges}`),

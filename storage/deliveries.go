@@ -19,7 +19,7 @@ var (
 	findByEnvelopeID = tables.Compile(`SELECT d.message_id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.envelope_id = ? AND d.message_id IS NOT NULL AND {scope d} ORDER BY d.id DESC LIMIT 1`)
 	insertDelivery   = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
 		envelope_id, return, require_tls, notify, original_recipient) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14)`)
-	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
+	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
 	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
 	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3 WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
 	findBlobCarried = tables.Compile(`SELECT d.blob_id FROM deliveries d WHERE d.id = ? AND d.blob_id IS NOT NULL AND {scope d}`)
@@ -90,6 +90,9 @@ func (tx Tx) DeleteDelivery(id int64) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
+	if _, err := tx.tx.Exec(deleteItsAttempts, id); err != nil {
+		return err
+	}
 	if _, err := tx.tx.Exec(deleteDelivery, id); err != nil || blob == 0 {
 		return err
 	}
@@ -100,6 +103,9 @@ func (tx Tx) DeleteDelivery(id int64) error {
 // same, and keep its bytes; the others go with it.
 func (tx Tx) releaseDeliveries(m *mail.Message, blob int64) error {
 	if _, err := tx.tx.Exec(orphanDelivery, m.ID, blob, m.MessageID); err != nil {
+		return translate(err)
+	}
+	if _, err := tx.tx.Exec(deleteTheirAttempts, m.ID); err != nil {
 		return translate(err)
 	}
 	_, err := tx.tx.Exec(deleteDeliveriesOfMessage, m.ID)

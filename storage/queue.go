@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"encoding/json"
 	"time"
 
 	"podmail/mail"
@@ -22,7 +23,8 @@ var (
 		SELECT (SELECT d.destination` + queuedFrom + `d.pod_id = {pod} AND d.destination > ?1 AND {scope d} ORDER BY d.destination LIMIT 1)
 		UNION ALL SELECT (SELECT d.destination` + queuedFrom + `d.pod_id = {pod} AND d.destination > destinations.name ORDER BY d.destination LIMIT 1) FROM destinations WHERE destinations.name IS NOT NULL LIMIT ?2 + 1)
 		SELECT name FROM destinations WHERE name IS NOT NULL LIMIT ?2`)
-	listDueTo   = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id` + queuedFrom + `d.destination = ?1 AND d.next_attempt_at <= ?2 AND {scope d} ORDER BY d.next_attempt_at LIMIT ?3`)
+	listDueTo = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id` + queuedFrom + `d.destination = ?1 AND d.next_attempt_at <= ?2 AND {scope d}
+		AND lower(substr(d.sender, instr(d.sender, '@') + 1)) NOT IN (SELECT j.value FROM json_each(?4) j) ORDER BY d.next_attempt_at LIMIT ?3`)
 	listDueWith = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id` + queuedFrom + `d.message_id = ?1 AND d.destination = ?2 AND d.next_attempt_at <= ?3 AND {scope d} ORDER BY d.id LIMIT ?4`)
 )
 
@@ -46,9 +48,13 @@ func (tx Tx) ListDestinations(after string, limit int) ([]string, error) {
 	}, after, limit)
 }
 
-// ListDueTo lists deliveries to a destination that are due, the longest waiting first.
-func (tx Tx) ListDueTo(destination string, now time.Time, limit int) ([]Job, error) {
-	return all(tx, listDueTo, scanJob, destination, now, limit)
+// ListDueTo lists deliveries to a destination that are due, the longest waiting first, but for those from some domains.
+func (tx Tx) ListDueTo(destination string, now time.Time, but []string, limit int) ([]Job, error) {
+	domains, err := json.Marshal(append([]string{}, but...)) // never null, which nothing differs from
+	if err != nil {
+		return nil, err
+	}
+	return all(tx, listDueTo, scanJob, destination, now, limit, string(domains))
 }
 
 // ListDueWith lists the deliveries that are due and can travel with d: those of its message to its destination, d itself

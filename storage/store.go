@@ -56,6 +56,8 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"spam_tokens":        {Pod: "pod_id"},
 	"spam_lessons":       {Pod: "pod_id", Inbox: "inbox_id"},
 	"expunges":           {Pod: "pod_id", Inbox: "inbox_id"},
+	"delivery_attempts":  {Pod: "pod_id", Inbox: "inbox_id"},
+	"queue_pauses":       {Pod: "pod_id"},
 	"deliveries":         {Pod: "pod_id", Inbox: "inbox_id"},
 	"webhooks":           {Pod: "pod_id", Inbox: "inbox_id"},
 	"webhook_deliveries": {Pod: "pod_id", Inbox: "inbox_id"},

@@ -11,10 +11,11 @@ import (
 // This file is the only place that looks across pods. What it finds is scopes; the work then goes through For.
 
 var (
-	findAPIKeyByHash   = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
-	findSignUpOf       = tables.Compile(`SELECT ` + signUpColumns + ` FROM agent_sign_ups a WHERE a.human_email = ? AND {organization}`)
-	touchAPIKey        = tables.Compile(`UPDATE api_keys SET used_at = ?2, scram = ifnull(scram, ?3) WHERE id = ?1 AND {organization}`)
-	listDue            = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = 'local' AND d.next_attempt_at <= ?1 AND {organization} ORDER BY d.next_attempt_at LIMIT ?2`)
+	findAPIKeyByHash = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.hash = ? AND {organization}`)
+	findSignUpOf     = tables.Compile(`SELECT ` + signUpColumns + ` FROM agent_sign_ups a WHERE a.human_email = ? AND {organization}`)
+	touchAPIKey      = tables.Compile(`UPDATE api_keys SET used_at = ?2, scram = ifnull(scram, ?3) WHERE id = ?1 AND {organization}`)
+	listDue          = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = 'local' AND d.next_attempt_at <= ?1 AND {organization}
+		AND NOT EXISTS (SELECT 1 FROM queue_pauses q WHERE q.pod_id = d.pod_id OR q.kind = 'domain' AND q.name = lower(substr(d.sender, instr(d.sender, '@') + 1))) ORDER BY d.next_attempt_at LIMIT ?2`)
 	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
 	listUnindexed      = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed         = tables.Compile(`UPDATE organization SET indexed = ?`)

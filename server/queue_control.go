@@ -1,0 +1,202 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// GetDelivery finds a delivery of the grant's scope by its key, with what came of its attempts.
+func (s *Server) GetDelivery(ctx context.Context, g mail.Grant, id int64) (d mail.Delivery, attempts []mail.DeliveryAttempt, err error) {
+	if err := g.Require(mail.MessageRead); err != nil {
+		return d, nil, err
+	}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		if d, err = tx.FindDelivery(id); err != nil {
+			return err
+		}
+		attempts, err = tx.ListDeliveryAttempts(id)
+		return err
+	})
+	return d, attempts, coded(err, "Delivery")
+}
+
+// DeliveriesOf lists what became of a message of the grant's inbox, one delivery for each recipient.
+func (s *Server) DeliveriesOf(ctx context.Context, g mail.Grant, messageID string) (ds []mail.Delivery, attempts map[int64][]mail.DeliveryAttempt, err error) {
+	if err := g.Require(mail.MessageRead); err != nil {
+		return nil, nil, err
+	}
+	attempts = map[int64][]mail.DeliveryAttempt{}
+	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) error {
+		m, err := findMessage(tx, g, messageID)
+		if err != nil {
+			return err
+		}
+		if ds, err = tx.ListDeliveries(m.ID); err != nil {
+			return err
+		}
+		for _, d := range ds {
+			if attempts[d.ID], err = tx.ListDeliveryAttempts(d.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ds, attempts, coded(err, "Message")
+}
+
+// RetryDelivery has a delivery that waits tried at once. A held one is released.
+func (s *Server) RetryDelivery(ctx context.Context, g mail.Grant, id int64) error {
+	now := s.clock.Now()
+	return s.control(ctx, g, id, func(tx storage.Tx, d mail.Delivery) error { return tx.HurryDelivery(d.ID, now) })
+}
+
+// HoldDelivery keeps a delivery in the queue until it is released, however long that is.
+func (s *Server) HoldDelivery(ctx context.Context, g mail.Grant, id int64) error {
+	now := s.clock.Now()
+	return s.control(ctx, g, id, func(tx storage.Tx, d mail.Delivery) error {
+		d.State, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryHeld, time.Time{}, now
+		return tx.UpdateDelivery(d)
+	})
+}
+
+// ReleaseDelivery lets a held delivery go on. One that is not held is left alone.
+func (s *Server) ReleaseDelivery(ctx context.Context, g mail.Grant, id int64) error {
+	now := s.clock.Now()
+	return s.control(ctx, g, id, func(tx storage.Tx, d mail.Delivery) error {
+		if d.State != mail.DeliveryHeld {
+			return nil
+		}
+		d.State, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryQueued, now, now
+		return tx.UpdateDelivery(d)
+	})
+}
+
+// DropDelivery gives a delivery up: its outcome is rejected, and its sender is told as of a failure.
+func (s *Server) DropDelivery(ctx context.Context, g mail.Grant, id int64) error {
+	var dropped mail.Delivery
+	err := s.control(ctx, g, id, func(_ storage.Tx, d mail.Delivery) error { dropped = d; return nil })
+	if err != nil {
+		return err
+	}
+	return coded(s.bounce(ctx, dropped, outcome{state: mail.DeliveryRejected, reply: "dropped from the queue", status: "5.7.1"}), "Delivery")
+}
+
+// control changes a delivery that waits. conflict if it is settled.
+func (s *Server) control(ctx context.Context, g mail.Grant, id int64, change func(storage.Tx, mail.Delivery) error) error {
+	if err := g.Require(mail.MessageSend); err != nil {
+		return err
+	}
+	var d mail.Delivery
+	err := s.store.System().Write(ctx, func(sys storage.SystemTx) (err error) {
+		if d, err = sys.For(g.Scope).FindDelivery(id); err != nil {
+			return err
+		}
+		if !d.State.Waits() {
+			return mail.Errorf(mail.CodeConflict, "The delivery does not wait any more: it is %s.", d.State)
+		}
+		return change(sys.For(d.Scope()), d)
+	})
+	if err == nil {
+		s.hub.Wake(d.Scope())
+		poke(s.queue)
+		poke(s.outbound)
+	}
+	return coded(err, "Delivery")
+}
+
+// Pause stops what a pod sends, what is sent from a domain, or what goes to one. It is accepted, and waits.
+func (s *Server) Pause(ctx context.Context, g mail.Grant, kind mail.PauseKind, name, reason string) error {
+	p, err := s.newPause(ctx, g, kind, name)
+	if err != nil {
+		return err
+	}
+	p.Reason, p.CreatedAt = reason, s.clock.Now()
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error { return sys.InsertPause(p) })
+	return coded(err, "Pause")
+}
+
+func (s *Server) newPause(ctx context.Context, g mail.Grant, kind mail.PauseKind, name string) (mail.Pause, error) {
+	if g.KeyScope.Type() != mail.ScopeOrganization {
+		return mail.Pause{}, mail.Errorf(mail.CodeForbidden, "Forbidden").WithFix("Only the operator stops mail.")
+	}
+	if kind == mail.PausePod {
+		in, err := s.InPod(ctx, g, name)
+		return mail.Pause{Kind: kind, Pod: in.Scope.Pod, Name: in.PodID}, err
+	}
+	return mail.Pause{Kind: kind, Name: strings.ToLower(strings.TrimSuffix(name, "."))}, nil
+}
+
+// Resume lets go on what was stopped.
+func (s *Server) Resume(ctx context.Context, g mail.Grant, kind mail.PauseKind, name string) error {
+	p, err := s.newPause(ctx, g, kind, name)
+	if err != nil {
+		return err
+	}
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error { return sys.DeletePause(p.Kind, p.Name) })
+	if errors.Is(err, storage.ErrNotFound) {
+		return mail.Errorf(mail.CodeNotFound, "The %s %s is not stopped.", kind, name).WithFix("podmail queue pauses lists what is.")
+	}
+	poke(s.outbound)
+	return coded(err, "Pause")
+}
+
+// ListPauses lists what is stopped.
+func (s *Server) ListPauses(ctx context.Context, g mail.Grant) (pauses []mail.Pause, err error) {
+	if g.KeyScope.Type() != mail.ScopeOrganization {
+		return nil, mail.Errorf(mail.CodeForbidden, "Forbidden")
+	}
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
+		pauses, err = sys.ListPauses()
+		return err
+	})
+	return pauses, coded(err, "Pauses")
+}
+
+// maxTraced is how many messages of one message id are traced.
+const maxTraced = 100
+
+// Traced is a message with what became of it, for following it from inbox to inbox.
+type Traced struct {
+	Message    mail.Message
+	Deliveries []mail.Delivery
+	Attempts   map[int64][]mail.DeliveryAttempt // by delivery
+}
+
+// Trace finds the messages of all inboxes that have a message id: as it was sent, and as it was received.
+func (s *Server) Trace(ctx context.Context, g mail.Grant, messageID string) (traced []Traced, err error) {
+	if g.KeyScope.Type() != mail.ScopeOrganization {
+		return nil, mail.Errorf(mail.CodeForbidden, "Forbidden")
+	}
+	if !strings.HasPrefix(messageID, "<") {
+		messageID = "<" + messageID + ">"
+	}
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) error {
+		jobs, err := sys.ListMessagesOf(messageID, maxTraced)
+		if err != nil {
+			return err
+		}
+		for _, job := range jobs {
+			tx := sys.For(job.Scope)
+			t := Traced{Attempts: map[int64][]mail.DeliveryAttempt{}}
+			if t.Message, err = tx.FindMessageByID(job.ID); err != nil {
+				return err
+			}
+			if t.Deliveries, err = tx.ListDeliveries(job.ID); err != nil {
+				return err
+			}
+			for _, d := range t.Deliveries {
+				if t.Attempts[d.ID], err = tx.ListDeliveryAttempts(d.ID); err != nil {
+					return err
+				}
+			}
+			traced = append(traced, t)
+		}
+		return nil
+	})
+	return traced, coded(err, "Message")
+}

@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"time"
+
+	"podmail/mail"
+	"podmail/storage/sqlite"
+)
+
+var (
+	hurryDelivery         = tables.Compile(`UPDATE deliveries SET state = 'queued', urgent = 1, next_attempt_at = ?2, updated_at = ?2 WHERE id = ?1 AND {scope deliveries}`)
+	insertDeliveryAttempt = tables.Compile(`INSERT INTO delivery_attempts (pod_id, inbox_id, delivery_id, host, tls, failure, reply, created_at) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
+	listDeliveryAttempts  = tables.Compile(`SELECT a.host, a.tls, a.failure, a.reply, a.created_at FROM delivery_attempts a WHERE a.delivery_id = ? AND {scope a} ORDER BY a.id`)
+	deleteTheirAttempts   = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT d.id FROM deliveries d WHERE d.message_id = ?1 AND d.state NOT IN ('queued', 'held') AND {scope d}) AND {scope delivery_attempts}`)
+	deleteItsAttempts     = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id = ?1 AND {scope delivery_attempts}`)
+	deletePauses          = tables.Compile(`DELETE FROM queue_pauses WHERE {scope queue_pauses}`)
+
+	listUrgent     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.urgent = 1 AND d.state = 'queued' AND d.courier = 'smtp' AND {organization} LIMIT ?`)
+	listPauses     = tables.Compile(`SELECT q.kind, q.pod_id, q.name, q.reason, q.created_at FROM queue_pauses q WHERE {organization} ORDER BY q.kind, q.name LIMIT 10000`)
+	insertPause    = tables.Compile(`INSERT OR IGNORE INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}`)
+	deletePause    = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
+	listMessagesOf = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.message_id = ?1 AND {organization} ORDER BY m.id LIMIT ?2`)
+)
+
+// HurryDelivery has a delivery that waits tried at once.
+func (tx Tx) HurryDelivery(id int64, now time.Time) error {
+	_, err := tx.tx.Exec(hurryDelivery, id, now)
+	return err
+}
+
+// InsertDeliveryAttempt notes what came of an attempt to carry a delivery of the handle's inbox.
+func (tx Tx) InsertDeliveryAttempt(delivery int64, a mail.DeliveryAttempt) error {
+	_, err := tx.tx.Exec(insertDeliveryAttempt, delivery, sqlite.Null(a.Host), sqlite.Null(a.TLS), sqlite.Null(string(a.Failure)), a.Reply, a.At)
+	return translate(err)
+}
+
+// ListDeliveryAttempts lists what came of the attempts to carry a delivery, the first ones first.
+func (tx Tx) ListDeliveryAttempts(delivery int64) ([]mail.DeliveryAttempt, error) {
+	return all(tx, listDeliveryAttempts, func(r *sqlite.Row) (a mail.DeliveryAttempt, err error) {
+		var failure string
+		err = r.Scan(&a.Host, &a.TLS, &failure, &a.Reply, &a.At)
+		a.Failure = mail.TransferFailure(failure)
+		return a, err
+	}, delivery)
+}
+
+// DeletePauses forgets what was stopped of the handle's pod.
+func (tx Tx) DeletePauses() error {
+	_, err := tx.tx.Exec(deletePauses)
+	return err
+}
+
+// ListUrgent lists deliveries to other hosts that the operator wants tried at once.
+func (tx SystemTx) ListUrgent(limit int) ([]Job, error) {
+	return all(tx.Tx, listUrgent, scanJob, limit)
+}
+
+// ListPauses lists what the operator stopped.
+func (tx SystemTx) ListPauses() ([]mail.Pause, error) {
+	return all(tx.Tx, listPauses, func(r *sqlite.Row) (p mail.Pause, err error) {
+		var kind string
+		err = r.Scan(&kind, &p.Pod, &p.Name, &p.Reason, &p.CreatedAt)
+		p.Kind = mail.PauseKind(kind)
+		return p, err
+	})
+}
+
+// InsertPause stops something; what is stopped already stays as it is.
+func (tx SystemTx) InsertPause(p mail.Pause) error {
+	_, err := tx.tx.Exec(insertPause, sqlite.Null(p.Pod), string(p.Kind), p.Name, sqlite.Null(p.Reason), p.CreatedAt)
+	return translate(err)
+}
+
+// DeletePause lets something go on. ErrNotFound if it is not stopped.
+func (tx SystemTx) DeletePause(kind mail.PauseKind, name string) error {
+	n, err := tx.tx.Exec(deletePause, string(kind), name)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// ListMessagesOf finds the messages of any inbox that have a message id.
+func (tx SystemTx) ListMessagesOf(messageID string, limit int) ([]Job, error) {
+	return all(tx.Tx, listMessagesOf, scanJob, messageID, limit)
+}
