@@ -58,6 +58,9 @@ func (s *Server) found(ctx context.Context) error {
 		if s.postIDs, err = newEventIDs(row.Secret, "webhook deliveries"); err != nil {
 			return err
 		}
+		if s.queueIDs, err = newEventIDs(row.Secret, "deliveries"); err != nil {
+			return err
+		}
 		if s.openTokens, err = newOpenTokens(row.Secret); err != nil {
 			return err
 		}

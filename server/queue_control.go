@@ -10,6 +10,18 @@ import (
 	"podmail/storage"
 )
 
+// DeliveryID is the public id of a delivery.
+func (s *Server) DeliveryID(d *mail.Delivery) string { return s.queueIDs.of(d.ID) }
+
+// ParseDeliveryID is the key of a delivery by its public id; 0, which is nobody's, for what is none.
+func (s *Server) ParseDeliveryID(id string) int64 {
+	key, ok := s.queueIDs.parse(id)
+	if !ok {
+		return 0
+	}
+	return key
+}
+
 // GetDelivery finds a delivery of the grant's scope by its key, with what came of its attempts.
 func (s *Server) GetDelivery(ctx context.Context, g mail.Grant, id int64) (d mail.Delivery, attempts []mail.DeliveryAttempt, err error) {
 	if err := g.Require(mail.MessageRead); err != nil {

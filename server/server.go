@@ -77,6 +77,7 @@ type Server struct {
 	eventIDs     eventIDs
 	openTokens   openTokens
 	postIDs      eventIDs      // of webhooks' deliveries
+	queueIDs     eventIDs      // of deliveries in the queue
 	posts        chan struct{} // wakes who tells webhooks
 	hooks        atomic.Bool   // whether anybody has a webhook; never false if so
 	queue        chan struct{} // wakes the local courier

@@ -30,6 +30,7 @@ var things = []thing{
 	{missing: map[string]string{"message_id": "<nothing@example.org>", "thread_id": nothing, "attachment_id": "nothing"}, make: (*tenant).newMessage},
 	{missing: map[string]string{"draft_id": nothing, "draft_attachment_id": "nothing"}, make: (*tenant).newDraft},
 	{missing: map[string]string{"webhook_id": "ep_nothing", "delivery_id": nothing}, make: (*tenant).newWebhook},
+	{missing: map[string]string{"queued_id": nothing}, make: (*tenant).newQueued},
 	{missing: map[string]string{"domain_id": "nothing.test"}, make: (*tenant).newDomain},
 	{missing: map[string]string{"api_key_id": nothing}, make: (*tenant).newAPIKey},
 	{missing: map[string]string{"direction": "receive", "type": "block", "entry": "nothing.example"}, make: (*tenant).newListEntry},
@@ -77,6 +78,10 @@ var requests = []request{
 	{route: "PATCH /webhooks/:webhook_id", body: `{"event_types":["message.received"]}`},
 	{route: "PATCH /webhooks/:webhook_id/headers", body: `{"headers":{"X-Token":"t"}}`, status: 204},
 	{route: "POST /webhooks/:webhook_id/deliveries/:delivery_id/replay"},
+	{route: "POST /queue/:queued_id/retry", status: 204},
+	{route: "POST /queue/:queued_id/hold", status: 204},
+	{route: "POST /queue/:queued_id/release", status: 204},
+	{route: "POST /queue/:queued_id/drop", status: 204},
 	{route: "POST /lists/:direction/:type", body: `{"entry":"${entry}"}`},
 	{route: "POST /drafts", body: `{"subject":"s","to":["someone@elsewhere.test"]}`},
 	{route: "PATCH /drafts/:draft_id", body: `{"subject":"changed"}`},
@@ -103,7 +108,7 @@ func requestOf(t testing.TB, r *echo.Route) (found request) {
 // consumed are the parameters of what a route takes away.
 func consumed(r *echo.Route) map[string]string {
 	names := paramNames(r.Path)
-	if r.Method != "DELETE" && !strings.HasSuffix(r.Path, "/drafts/:draft_id/send") {
+	if r.Method != "DELETE" && !strings.HasSuffix(r.Path, "/drafts/:draft_id/send") && !strings.HasSuffix(r.Path, "/drop") {
 		return nil
 	}
 	for _, th := range things {
@@ -239,6 +244,16 @@ func (n *tenant) newDraft(t testing.TB, name string) map[string]string {
 	made := n.d.call(t, n.inboxKey, "POST", "/v0/inboxes/"+n.inbox.InboxID+"/drafts",
 		`{"subject":"`+name+` draft","to":["`+name+`@elsewhere.test"],"attachments":[{"filename":"`+name+`.txt","content":"aGk="}]}`)
 	return map[string]string{"draft_id": made.get(t, "draft_id"), "draft_attachment_id": made.get(t, "attachments.0.attachment_id")}
+}
+
+// newQueued has a message wait for another host.
+func (n *tenant) newQueued(t testing.TB, name string) map[string]string {
+	t.Helper()
+	inbox := "/v0/inboxes/" + n.inbox.InboxID
+	sent := n.d.call(t, n.inboxKey, "POST", inbox+"/messages/send", `{"to":"`+name+`@elsewhere.test","subject":"`+name+` out","text":"`+name+`"}`)
+	id := n.d.call(t, n.inboxKey, "GET", inbox+"/queue?limit=1", "").get(t, "deliveries.0.delivery_id")
+	n.d.call(t, n.inboxKey, "DELETE", inbox+"/messages/"+url.PathEscape(sent.get(t, "message_id")), "")
+	return map[string]string{"queued_id": id}
 }
 
 // newWebhook makes a webhook that has something to tell: of a message that is gone again.

@@ -53,7 +53,7 @@ func messageTail(rest string) string {
 		return ""
 	}
 	switch rest[last:] {
-	case "/raw", "/authentication", "/reply", "/reply-all", "/forward":
+	case "/raw", "/authentication", "/deliveries", "/reply", "/reply-all", "/forward":
 		return rest[last:]
 	}
 	bracket := rest[len(rest)-1] == '>' || strings.HasSuffix(rest, "%3E") || strings.HasSuffix(rest, "%3e")
@@ -97,7 +97,7 @@ func pathNoun(name string) string {
 		return "Draft"
 	case "webhook_id":
 		return "Webhook"
-	case "delivery_id":
+	case "delivery_id", "queued_id":
 		return "Delivery"
 	case "thread_id":
 		return "Thread"

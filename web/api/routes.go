@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"podmail/mail"
+	"podmail/server"
 )
 
 // Mount puts the API on a router, which answers errors as the contract has them from then on. What is not listed here
@@ -87,6 +88,7 @@ func (a *API) Mount(e *echo.Echo) {
 	inbox.delete("/messages/:message_id", a.deleteMessage)
 	inbox.get("/messages/:message_id/raw", a.getRawMessage)
 	inbox.get("/messages/:message_id/authentication", a.explainMessage)
+	inbox.get("/messages/:message_id/deliveries", a.listDeliveriesOfMessage)
 	inbox.get("/messages/:message_id/attachments/:attachment_id", a.getMessageAttachment)
 	inbox.post("/messages/:message_id/reply", a.reply)
 	inbox.post("/messages/:message_id/reply-all", a.replyAll)
@@ -111,6 +113,15 @@ func (a *API) Mount(e *echo.Echo) {
 		at.get("/webhooks/:webhook_id/deliveries", a.listWebhookDeliveries)
 		at.get("/webhooks/:webhook_id/deliveries/:delivery_id", a.getWebhookDelivery)
 		at.post("/webhooks/:webhook_id/deliveries/:delivery_id/replay", a.replayWebhookDelivery)
+	}
+
+	for _, at := range []scope{organization, pod, inbox} {
+		at.get("/queue", a.listQueue)
+		at.get("/queue/:queued_id", a.getQueued)
+		at.post("/queue/:queued_id/retry", a.controlQueued((*server.Server).RetryDelivery))
+		at.post("/queue/:queued_id/hold", a.controlQueued((*server.Server).HoldDelivery))
+		at.post("/queue/:queued_id/release", a.controlQueued((*server.Server).ReleaseDelivery))
+		at.post("/queue/:queued_id/drop", a.controlQueued((*server.Server).DropDelivery))
 	}
 
 	for _, at := range []scope{organization, pod, inbox} {

@@ -61,6 +61,8 @@ var operations = map[string]operation{
 		summary: "Get an attachment: a URL that works without a key for about an hour."},
 	"GET /messages/:message_id/authentication": {id: "messages.getAuthentication", permission: mail.MessageRead, answer: "MessageAuthentication",
 		summary: "Tell what was found out about a message when it came in (SPF, DKIM, ARC, DMARC), and why it is where it is. Not in AgentMail's contract."},
+	"GET /messages/:message_id/deliveries": {id: "messages.listDeliveries", permission: mail.MessageRead, answer: "MessageDeliveriesResponse",
+		summary: "List what became of a sent message, for each recipient, with what hosts said. An addition to AgentMail's API."},
 	"GET /messages/:message_id/raw": {id: "messages.getRaw", permission: mail.MessageRead, answer: "RawMessageResponse",
 		summary: "Get the message as it came (RFC 5322): a URL that works without a key for about an hour."},
 	"PATCH /messages/:message_id": {id: "messages.update", permission: mail.MessageUpdate, body: "UpdateMessageRequest", answer: "UpdateMessageResponse",
@@ -168,6 +170,19 @@ var operations = map[string]operation{
 
 	"GET /": {id: "websockets.connect", upgrade: true, query: "api_key last_event_id", body: "Subscribe", answer: "Subscribed",
 		summary: "Hear what happens: send Subscribe, be answered with Subscribed or an error, and then be told events as webhooks are."},
+	"GET /queue": {id: "queue.list", permission: mail.MessageRead, query: "limit page_token ascending", answer: "ListQueueResponse",
+		summary: "List the deliveries that wait, newest first. An addition to AgentMail's API."},
+	"GET /queue/:queued_id": {id: "queue.get", permission: mail.MessageRead, answer: "QueuedDelivery",
+		summary: "Get a delivery with its attempts. An addition to AgentMail's API."},
+	"POST /queue/:queued_id/retry": {id: "queue.retry", permission: mail.MessageSend,
+		summary: "Try a delivery at once, whatever is known of its destination. An addition to AgentMail's API."},
+	"POST /queue/:queued_id/hold": {id: "queue.hold", permission: mail.MessageSend,
+		summary: "Keep a delivery in the queue until it is released. An addition to AgentMail's API."},
+	"POST /queue/:queued_id/release": {id: "queue.release", permission: mail.MessageSend,
+		summary: "Let a held delivery go on. An addition to AgentMail's API."},
+	"POST /queue/:queued_id/drop": {id: "queue.drop", permission: mail.MessageSend,
+		summary: "Give a delivery up; its outcome is rejected. An addition to AgentMail's API."},
+
 	"GET /events": {id: "events.list", permission: mail.MessageRead, query: "limit page_token ascending", answer: "ListInboxEventsResponse",
 		summary: "List which labels were added and removed, newest first."},
 

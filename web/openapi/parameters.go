@@ -56,6 +56,7 @@ var pathParameters = map[string]string{
 	"api_key_id":    "Id of a key; of a public key also its client_id.",
 	"webhook_id":    "Id or client_id of a webhook.",
 	"delivery_id":   "Id of a delivery.",
+	"queued_id":     "Id of a delivery in the queue.",
 	"direction":     "send, receive or reply.",
 	"type":          "allow or block.",
 	"entry":         "An address or a domain.",

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestTheOperatorsQueue looks into the queue and changes it from the command line, beside the running server.
+func TestTheOperatorsQueue(t *testing.T) {
+	t.Parallel()
+	names := serveDNS(t)
+	names.publish(`
+dead.example. 60 IN MX 10 mx.dead.example.
+mx.dead.example. 60 IN A 127.0.0.9
+`)
+	podmail := start(t, names.setting(), "delivery.mx_port = 1")
+	client := podmail.sdk(podmail.Key)
+	var pod Pod
+	var alice Inbox
+	var sent Sent
+	client.call("pods.create", &pod, arg{"name": "Acme", "clientId": "acme"})
+	client.call("pods.inboxes.create", &alice, pod.PodID, arg{"username": "alice"})
+	client.call("inboxes.messages.send", &sent, alice.InboxID, arg{"to": []string{"a@dead.example", "b@dead.example"}, "subject": "Hello", "text": "Hi."})
+
+	ids := map[string]string{}
+	eventually(t, "both were tried", func() error {
+		list := podmail.podmail("queue", "list")
+		for _, m := range regexp.MustCompile(`(?m)^(\d+) .*queued +alice@\S+ +(\w)@dead.example +smtp +1 .*refused`).FindAllStringSubmatch(list, -1) {
+			ids[m[2]] = m[1]
+		}
+		if len(ids) != 2 {
+			return fmt.Errorf("%s", list)
+		}
+		return nil
+	})
+	shown := podmail.podmail("queue", "show", ids["a"])
+	for _, want := range []string{sent.MessageID, "127.0.0.9", "refused", "state         queued"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not in\n%s", want, shown)
+		}
+	}
+	podmail.podmail("queue", "hold", ids["a"], ids["b"])
+	if list := podmail.podmail("queue", "list"); strings.Count(list, "held") != 2 {
+		t.Errorf("held:\n%s", list)
+	}
+	podmail.podmail("queue", "release", ids["a"])
+	podmail.podmail("queue", "retry", ids["a"])
+	eventually(t, "it was tried again", func() error {
+		if list := podmail.podmail("queue", "list"); !regexp.MustCompile(`a@dead.example +smtp +2 `).MatchString(list) {
+			return fmt.Errorf("%s", list)
+		}
+		return nil
+	})
+	podmail.podmail("queue", "drop", ids["b"])
+	eventually(t, "the sender is told", func() error {
+		var m Message
+		client.call("inboxes.messages.get", &m, alice.InboxID, sent.MessageID)
+		if got := strings.Join(m.Labels, " "); got != "delayed rejected sent" {
+			return fmt.Errorf("labels %s", got)
+		}
+		return nil
+	})
+	podmail.podmail("queue", "pause", "--pod", "acme", "--reason", "unpaid")
+	if list := podmail.podmail("queue", "pauses"); !strings.Contains(list, pod.PodID) || !strings.Contains(list, "unpaid") {
+		t.Errorf("pauses:\n%s", list)
+	}
+	podmail.podmail("queue", "resume", "--pod", "acme")
+	if trace := podmail.podmail("trace", sent.MessageID); !strings.Contains(trace, "alice@") || !strings.Contains(trace, "rejected") || !strings.Contains(trace, "refused") {
+		t.Errorf("trace:\n%s", trace)
+	}
+}
