@@ -32,6 +32,7 @@ import (
 	"podmail/server/dns"
 	"podmail/server/notify"
 	"podmail/smtp"
+	"podmail/smtp/scan"
 	"podmail/smtp/verify"
 	"podmail/storage"
 	"podmail/web"
@@ -245,6 +246,14 @@ type doors struct {
 	log     *slog.Logger
 }
 
+// newScanner looks for viruses; nil if the operator has no daemon that does.
+func newScanner(cfg *config.Config) *scan.Scanner {
+	if cfg.SMTP.ClamAV == "" {
+		return nil
+	}
+	return scan.New(string(cfg.SMTP.ClamAV))
+}
+
 // newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
 func newVerifier(cfg *config.Config) *verify.Verifier {
 	resolver := dns.NewCache(newResolver(cfg), wallClock{})
@@ -268,7 +277,7 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 
 func smtpOptions(cfg *config.Config, srv *server.Server, certificate *tls.Config, log *slog.Logger, counted prometheus.Registerer) smtp.Options {
 	l := &cfg.Limits
-	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg),
+	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg), Scanner: newScanner(cfg),
 		ProxyNetworks:  cfg.SMTP.ProxyNetworks.Prefixes(),
 		MaxConnections: int(l.Connections), MaxPerIP: int(l.ConnectionsPerIP), MaxPerNetwork: int(l.ConnectionsPerNetwork),
 		MessagesPerHour: int64(l.MessagesPerHour), RecipientsPerHour: int64(l.RecipientsPerHour), BytesPerHour: int64(l.BytesPerHour),

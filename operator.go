@@ -82,6 +82,12 @@ func (e explainCommand) Run(f *flags) error {
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "inbox\t%s\nreceived\t%s\nsubject\t%q\nlabels\t%s\nplacement\t%s\nwhy\t%s\n", x.Message.InboxID, moment(x.Message.Timestamp), x.Message.Envelope.Subject,
 				strings.Join(x.Message.Labels, " "), x.Intake.Placement, x.Intake.Reason)
+			if found := x.Intake.Scan; found != nil {
+				fmt.Fprintf(w, "virus scan\t%s %s%s\n", found.Verdict, found.Name, found.Reason)
+			}
+			if x.Intake.Spam != nil {
+				fmt.Fprintf(w, "spam filter\t%.3f of 1, spam from %.2f on\n", x.Intake.Spam.Score, x.Intake.Spam.Threshold)
+			}
 			if x.Intake.Authentication != nil {
 				explainAuthentication(w, x.Intake.Authentication)
 			}

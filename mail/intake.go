@@ -5,7 +5,26 @@ type Intake struct {
 	Placement      string          `json:"placement"` // the label that says where: received, blocked, unauthenticated or spam
 	Reason         string          `json:"reason"`    // a sentence for people
 	Authentication *Authentication `json:"authentication,omitempty"`
-	Spam           *SpamScore      `json:"spam,omitempty"` // nil: the pod was not taught enough, or the lists decided
+	Scan           *ScanResult     `json:"virus_scan,omitempty"` // nil: nobody was asked
+	Spam           *SpamScore      `json:"spam,omitempty"`       // nil: the pod was not taught enough, or the lists decided
+}
+
+// ScanVerdict is what a virus scanner makes of a message.
+type ScanVerdict string
+
+// The verdicts.
+const (
+	ScanClean    ScanVerdict = "clean"
+	ScanInfected ScanVerdict = "infected"
+	ScanTooLarge ScanVerdict = "too_large" // the scanner does not take messages of that size
+	ScanFailed   ScanVerdict = "failed"
+)
+
+// ScanResult is what a virus scanner found.
+type ScanResult struct {
+	Verdict ScanVerdict `json:"verdict"`
+	Name    string      `json:"name,omitempty"` // of the virus
+	Reason  string      `json:"reason,omitempty"`
 }
 
 // SpamScore is what a pod's classifier thinks of a message, as it was taught.

@@ -40,6 +40,7 @@ type Incoming struct {
 	// Authenticate tells what was found out about the sender. It is called once Body was read to its end; nil: nothing was
 	// looked up, since the peer is trusted.
 	Authenticate func() mail.Authentication
+	Scan         func() mail.ScanResult // what a virus scanner found, called like that; nil: none was asked
 }
 
 // maxReceived is how many Received fields a message may have before it counts as looping (RFC 5321 6.3).
@@ -117,6 +118,13 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
+	if in.Scan != nil {
+		found := in.Scan()
+		if err := s.infected(ctx, found); err != nil {
+			return err
+		}
+		r.scan = &found
+	}
 	if err := s.greylist(ctx, inboxes, p, r); err != nil {
 		return err
 	}
@@ -139,6 +147,7 @@ type received struct {
 	at             time.Time
 	authentication *mail.Authentication      // nil: nothing was looked up
 	unchecked      string                    // why
+	scan           *mail.ScanResult          // nil: no scanner was asked
 	unheard        func(traceID string) bool // of a message that may come again; nil: it does not
 }
 

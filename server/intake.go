@@ -12,6 +12,8 @@ import (
 
 // This file tells, in one place, what becomes of a message that comes in. In this order:
 //
+//  0. A virus scanner, if the operator has one. What it takes for a virus is refused, whoever sent it; while it does not
+//     answer everything is put off. What is too large for it is taken.
 //  1. The allow and block lists of the inbox, its pod and the organization. What they block is kept, labelled blocked.
 //  2. Greylisting, if the operator turned it on (greylist.go). Strangers are told to come again.
 //  3. DNS block lists that the operator named. Whom they list is refused, unless an allow list names the sender.
@@ -30,7 +32,7 @@ type IntakeRules struct {
 
 // place decides where a message goes in an inbox, and says why. An error refuses it, for everybody.
 func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (mail.Intake, error) {
-	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication, Reason: r.unchecked}
+	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication, Scan: r.scan, Reason: r.unchecked}
 	v, err := s.judgeSender(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
 	if err != nil {
 		return in, coded(err, "Mailbox")
@@ -63,6 +65,19 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 		in.Placement, in.Reason = mail.LabelSpam, whySpam(in.Spam)
 	}
 	return in, nil
+}
+
+// infected refuses what a virus scanner found, and puts off what it could not look at.
+func (s *Server) infected(ctx context.Context, found mail.ScanResult) error {
+	switch found.Verdict {
+	case mail.ScanInfected:
+		return mail.Errorf(mail.CodeForbidden, "The message holds a virus: %s.", found.Name)
+	case mail.ScanFailed:
+		return mail.Errorf(mail.CodeUnavailable, "The virus scanner does not answer: %s", found.Reason)
+	case mail.ScanTooLarge:
+		s.log.Warn("a message is too large for the virus scanner and was taken without it", "trace", mail.TraceID(ctx))
+	}
+	return nil
 }
 
 // doubts are what follows from authentication.

@@ -208,3 +208,23 @@ func TestTheOperatorAsksByMessageIDAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatAScannerFindsIsRefused(t *testing.T) {
+	w := servertest.New(t)
+	alice := w.Inbox(t, w.Pod(t, "a"), "alice")
+	for verdict, code := range map[mail.ScanVerdict]mail.Code{mail.ScanInfected: mail.CodeForbidden, mail.ScanFailed: mail.CodeUnavailable, mail.ScanClean: "", mail.ScanTooLarge: ""} {
+		id := "<" + string(verdict) + "@example.org>"
+		err := w.Server.Deliver(t.Context(), server.Incoming{ReversePath: "joe@example.org", Recipients: []string{"alice@podmail.test"}, Session: server.Session{Protocol: "ESMTP"},
+			Body: strings.NewReader("Message-ID: " + id + "\r\n\r\nhello\r\n"), Scan: func() mail.ScanResult { return mail.ScanResult{Verdict: verdict, Name: "Test"} }})
+		if code != "" {
+			if mail.CodeOf(err) != code {
+				t.Errorf("%s: %v", verdict, err)
+			}
+			continue
+		}
+		_, in, explained := w.Server.ExplainMessage(t.Context(), alice, id)
+		if err != nil || explained != nil || in.Scan == nil || in.Scan.Verdict != verdict {
+			t.Errorf("%s: %v, %+v %v", verdict, err, in, explained)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type SMTP struct {
 	TrustedSealers  Domains  // smtp.trusted_sealers
 	BlockLists      Domains  // smtp.dnsbl
 	Greylist        Switch   // smtp.greylist
+	ClamAV          Daemon   // smtp.clamav
 }
 
 // Metrics is where the operator's monitoring asks.
@@ -141,6 +142,7 @@ func (c *Config) settings() []setting {
 		{"smtp.trusted_sealers", &c.SMTP.TrustedSealers},
 		{"smtp.dnsbl", &c.SMTP.BlockLists},
 		{"smtp.greylist", &c.SMTP.Greylist},
+		{"smtp.clamav", &c.SMTP.ClamAV},
 		{"imap.listen", &c.IMAP.Listen},
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},

@@ -43,3 +43,21 @@ func (h *Handling) UnmarshalText(text []byte) error {
 
 func (h *Handling) String() string  { return string(*h) }
 func (h *Handling) allowed() string { return `"keep" or "refuse"` }
+
+// Daemon is a host and port, or a socket's path, of a program to call; empty: none.
+type Daemon string
+
+// UnmarshalText takes host:port, both given, or an absolute path.
+func (d *Daemon) UnmarshalText(text []byte) error {
+	var a Address
+	if !strings.HasPrefix(string(text), "/") {
+		if err := a.UnmarshalText(text); err != nil {
+			return err
+		}
+	}
+	*d = Daemon(text)
+	return nil
+}
+
+func (d *Daemon) String() string  { return string(*d) }
+func (d *Daemon) allowed() string { return `host:port, the path of a socket, or ""` }

@@ -23,6 +23,7 @@ import (
 
 	"podmail/mail"
 	"podmail/server"
+	"podmail/smtp/scan"
 	"podmail/smtp/verify"
 )
 
@@ -47,6 +48,7 @@ type Options struct {
 	Log       *slog.Logger
 	Clock     mail.Clock            // for what is counted per hour
 	Metrics   prometheus.Registerer // nil: counted for nobody
+	Scanner   *scan.Scanner         // of messages to the MX for viruses; nil: none
 	Verifier  *verify.Verifier      // of who sends to the MX; nil: nothing is looked up
 
 	ProxyNetworks []netip.Prefix // whose connections begin with a PROXY header that is believed
