@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"podmail/mail"
 	"podmail/storage/sqlite"
@@ -36,7 +37,23 @@ func TestMigrationsKeepRows(t *testing.T) {
 	defer s.Close()
 	err = s.System().Read(ctx, func(tx SystemTx) error {
 		k, err := tx.FindAPIKeyByHash(hash[:])
-		if k.Type != mail.APIKeyBearer || k.Name != "old" || !k.Permissions["inbox_read"] {
+		if k.Type != mail.APIKeyBearer || k.Name != "old" || !k.Permissions["inbox_read"] || k.Provable {
+			t.Errorf("%+v", k)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	err = s.System().Write(ctx, func(tx SystemTx) error { // it is used, and can be proved from then on
+		if err := tx.TouchAPIKey(7, time.Now(), []byte("verifier")); err != nil {
+			return err
+		}
+		if err := tx.TouchAPIKey(7, time.Now(), nil); err != nil {
+			return err
+		}
+		k, err := tx.FindAPIKeyByHash(hash[:])
+		if !k.Provable {
 			t.Errorf("%+v", k)
 		}
 		return err

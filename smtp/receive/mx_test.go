@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"podmail/mail"
+	"podmail/server"
 	"podmail/smtp/receive"
 )
 
@@ -183,7 +184,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 	p.ask("EHLO [192.0.2.1]", "250-")
 	for line, want := range map[string]string{
 		"NONSENSE": "500 5.5.1 ", "": "500 5.5.2 ", "EXPN list": "502 5.5.1 ", "VRFY alice": "252 2.5.2 ", "HELP": "214 ", "AUTH PLAIN": "502 5.5.1 ", "STARTTLS": "502 5.5.1 ",
-		"MAIL TO:<s@example.org>": "501 5.5.4 ", "MAIL FROM:s@example.org": "501 5.1.7 ", "MAIL FROM:<s>": "501 5.1.7 ",
+		"MAIL TO:<s@example.org>": "501 5.5.4 ", "MAIL FROM:<s>": "501 5.1.7 ",
 		"MAIL FROM:<s@example.org> BODY=BINARYMIME": "504 5.5.4 ", "MAIL FROM:<s@example.org> BODY=X": "501 5.5.4 ", "MAIL FROM:<s@example.org> X=Y": "555 5.5.4 ",
 		"MAIL FROM:<s@example.org> REQUIRETLS": "555 5.5.4 ", "MAIL FROM:<s@example.org> HOLDFOR=60": "555 5.5.4 ", "MAIL FROM:<s@example.org> SIZE=x": "501 5.5.4 ",
 		"MAIL FROM:<s@example.org> RET=SOME": "501 5.5.4 ", "MAIL FROM:<s@example.org> ENVID=+0": "501 5.5.4 ", "MAIL FROM:<jürgen@example.org>": "553 5.6.7 ",
@@ -283,6 +284,13 @@ func TestThePostmasterIsReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.has(t, operator, "to postmaster", "to Postmaster@podmail.test", "to abuse@podmail.test", "to postmaster@mx.podmail.test", "to abuse+x@mx.podmail.test")
+	// No customer can take these addresses at the domain that all share.
+	pod := d.Pod(t, "c")
+	for _, name := range []string{"postmaster", "abuse"} {
+		if _, err := d.Server.CreateInbox(t.Context(), pod, server.NewInbox{Username: name}); mail.CodeOf(err) != mail.CodeForbidden {
+			t.Errorf("a pod's %s: %v", name, err)
+		}
+	}
 	p := dial(t, d.mx)
 	p.ask("EHLO mail.example.org", "250-")
 	p.ask("MAIL FROM:<>", "250 ")

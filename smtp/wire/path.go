@@ -14,11 +14,16 @@ const (
 )
 
 // ParsePath reads the argument of MAIL and RCPT after "FROM:" or "TO:": a path in angle brackets, and parameters. A
-// source route is dropped (RFC 5321 3.3), a quoted local part loses quotes that it does not need. The null path is "".
+// source route is dropped (RFC 5321 3.3), a quoted local part loses quotes that it does not need, and who leaves out the
+// brackets, as old scripts do, is understood. The null path is "".
 func ParsePath(s string) (address string, ps []Parameter, err error) {
 	s, ok := strings.CutPrefix(strings.TrimLeft(s, " "), "<")
 	if !ok {
-		return "", nil, errSyntax
+		bare, rest, _ := strings.Cut(s, " ")
+		if !strings.Contains(bare, "@") || strings.ContainsAny(bare, `"<>`) {
+			return "", nil, errSyntax
+		}
+		s = bare + "> " + rest
 	}
 	if strings.HasPrefix(s, "@") {
 		if _, s, ok = strings.Cut(s, ":"); !ok {

@@ -80,7 +80,9 @@ func TestPaths(t *testing.T) {
 		"<PostMaster>":                "PostMaster",
 		"<a+b=c.d@e_f.example>":       "a+b=c.d@e_f.example",
 		"<a..b.@c.example>":           "a..b.@c.example",
-		"a@b.example":                 "!", "<a@b.example": "!", "<a@b@c>": "!", "<a b@c>": "!", "<@b>": "!", "<a@>": "!", "<a>": "!", "<a@b.>": "!",
+		"a@b.example":                 "a@b.example",
+		"a@b.example SIZE=1":          "a@b.example",
+		"a@b.example>":                "!", "a": "!", "SIZE=1": "!", "a b@c": "!", "<a@b.example": "!", "<a@b@c>": "!", "<a b@c>": "!", "<@b>": "!", "<a@>": "!", "<a>": "!", "<a@b.>": "!",
 		"<a@[192.0.2]>": "!", "<a@b>x": "!", "<a@b> SIZE=1 SIZE=2": "!", "<a@b> =": "!", "<\"a@b>": "!", "<a\x00@b>": "!", "<a\xff@b>": "!",
 		"<" + strings.Repeat("a", 257) + "@b>": "!", "<>x": "!", "": "!", "<": "!", "<@x:": "!",
 	} {
