@@ -26,13 +26,13 @@ func (d *Delivery) settings() []setting {
 	}
 }
 
-// DeliversToPrivate tells whether mail may be carried to hosts outside the Internet: as it is set, or else if the API
-// answers on this machine alone, or the port is not that of the Internet's mail.
+// DeliversToPrivate tells whether mail may be carried to hosts outside the Internet: as it is set, or else if the port is not
+// that of the Internet's mail.
 func (c *Config) DeliversToPrivate() bool {
 	if c.sources["delivery.allow_private"] != "" {
 		return bool(c.Delivery.AllowPrivate)
 	}
-	return c.Delivery.MXPort != 25 || c.AllowsPrivate()
+	return c.Delivery.MXPort != 25
 }
 
 // Relay is the URL of a host that takes mail for everywhere; empty: none.
