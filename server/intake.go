@@ -108,7 +108,7 @@ func (s *Server) doubt(a *mail.Authentication) doubts {
 	case d.Result == mail.AuthTempError:
 		return doubts{reason: "DMARC could not be looked up: " + d.Reason + ".", refusal: mail.Errorf(mail.CodeUnavailable, "DMARC of %s could not be looked up.", d.From).
 			WithReason(mail.ReasonAuthenticationFailed)}
-	case a.SPF.Result == mail.AuthFail && !a.Signed(a.SPF.Domain) && !(d.From != "" && a.Signed(d.From)):
+	case spfDisowns(a):
 		refusal := mail.Errorf(mail.CodeForbidden, "SPF: %s may not send for %s.", a.Remote, a.SPF.Domain).WithReason(mail.ReasonSPFFailed)
 		if a.SPF.Explanation != "" {
 			refusal.Message += fmt.Sprintf(" It explains: %s", a.SPF.Explanation)
@@ -116,6 +116,11 @@ func (s *Server) doubt(a *mail.Authentication) doubts {
 		return doubts{disowned: true, reason: fmt.Sprintf("SPF fails: %s does not let %s send, and no signature of it holds.", a.SPF.Domain, a.Remote), refusal: refusal}
 	}
 	return doubts{reason: "Nothing speaks against it: " + authorOf(a) + " says nothing of DMARC, and SPF is " + string(a.SPF.Result) + "."}
+}
+
+// spfDisowns tells whether SPF says that the peer may not send, and no signature of the domain says otherwise.
+func spfDisowns(a *mail.Authentication) bool {
+	return a.SPF.Result == mail.AuthFail && !a.Signed(a.SPF.Domain) && !(a.DMARC.From != "" && a.Signed(a.DMARC.From))
 }
 
 // authorOf is what a message claims to come from.

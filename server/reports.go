@@ -45,6 +45,10 @@ func (s *Server) readReport(ctx context.Context, p *mail.Parsed, c *content, r r
 			return nil, fmt.Errorf("read a notification: %w", err)
 		}
 	}
+	if why := s.disbelieved(r.authentication); out.complaint != nil && why != "" {
+		s.log.Warn("a complaint changes nothing, since anybody may have written it", "trace", mail.TraceID(ctx), "message_id", out.complaint.MessageID, "reason", why)
+		return nil, nil
+	}
 	switch {
 	case out.complaint != nil:
 		out.about = append(out.about, out.complaint.MessageID)
@@ -56,6 +60,19 @@ func (s *Server) readReport(ctx context.Context, p *mail.Parsed, c *content, r r
 	out.about = append(out.about, p.Envelope.Ancestors()...)
 	out.about = out.about[:min(len(out.about), maxAbout)]
 	return out, nil
+}
+
+// disbelieved says why a report is not believed to come from whom it names: its domain disowns it, whatever that asks to
+// be done, and no trusted sealer vouches for it. Empty: nothing speaks against it, or nothing is known.
+func (s *Server) disbelieved(a *mail.Authentication) string {
+	switch {
+	case a == nil:
+	case a.DMARC.Result == mail.AuthFail && s.vouches(a) == "":
+		return "DMARC fails for " + a.DMARC.From
+	case a.DMARC.Result == mail.AuthNone && spfDisowns(a):
+		return "SPF of " + a.SPF.Domain + " fails"
+	}
+	return ""
 }
 
 // fromMailSystem tells whether a reverse-path is one that notifications come from.

@@ -239,6 +239,42 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
+// TestForgedComplaints are kept like any mail, and change nothing; what passes, or is not known to fail, is believed.
+func TestForgedComplaints(t *testing.T) {
+	for name, c := range map[string]struct {
+		found  func(*mail.Authentication)
+		labels string
+	}{
+		"DMARC fails":               {fails(mail.PolicyReject), "delivered sent"},
+		"and nothing is asked for":  {fails(mail.PolicyNone), "delivered sent"},
+		"SPF fails":                 {func(a *mail.Authentication) { a.SPF.Result = mail.AuthFail }, "delivered sent"},
+		"DMARC passes":              {func(a *mail.Authentication) { a.DMARC.Result, a.SPF.Result = mail.AuthPass, mail.AuthFail }, "complained delivered sent"},
+		"nothing is published":      {func(*mail.Authentication) {}, "complained delivered sent"},
+		"DMARC cannot be looked up": {func(a *mail.Authentication) { a.DMARC.Result = mail.AuthTempError }, "complained delivered sent"},
+		"SPF fails, a signature not": {func(a *mail.Authentication) {
+			a.SPF.Result, a.DKIM = mail.AuthFail, []mail.DKIMResult{{Result: mail.AuthPass, Domain: "example.org"}}
+		}, "complained delivered sent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSending(t, server.QueueLimits{}, nil)
+			m := w.delivered(t, "bob@other.test")
+			if err := arrive(w.World, "alice@podmail.test", complaint("abuse", m.MessageID, ""), found(c.found)); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.labels(t, m); got != c.labels {
+				t.Errorf("labels: %s", got)
+			}
+			if got := len(w.suppressed(t)) > 0; got != strings.Contains(c.labels, "complained") {
+				t.Errorf("suppressed: %v", got)
+			}
+			here, _, err := w.Server.ListMessages(context.Background(), w.alice, mail.MessageFilter{Include: mail.HiddenUnauthenticated}, mail.Page{Limit: 10})
+			if err != nil || len(here) != 2 {
+				t.Errorf("the complaint is not kept: %d messages, %v", len(here), err)
+			}
+		})
+	}
+}
+
 // TestSuppression: what bounced hard cannot be written to by anyone in the pod, until the entry goes; other pods can.
 func TestSuppression(t *testing.T) {
 	ctx := context.Background()
