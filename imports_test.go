@@ -31,7 +31,7 @@ var homes = []struct {
 }{
 	{"modernc.org/sqlite", []string{"storage/sqlite"}, "another engine can stand behind storage"},
 	{"database/sql", []string{"storage/sqlite"}, "SQL is storage's, connections are storage/sqlite's"},
-	{"net/http", []string{"web", "smtp/deliver", "bench"}, "HTTP is the web door's; MTA-STS policies are fetched by it"},
+	{"net/http", []string{"web", "smtp/deliver", "smtp/scan", "bench"}, "HTTP is the web door's; MTA-STS policies are fetched and rspamd is asked by it"},
 	{"github.com/labstack/echo", []string{"web"}, "the HTTP framework is the web door's, and can be changed there"},
 	{"golang.org/x/time/rate", []string{"web"}, "how often somebody may knock is the doors'"},
 	{"github.com/coder/websocket", []string{"web/stream"}, "WebSockets are web/stream's"},

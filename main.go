@@ -254,6 +254,14 @@ func newScanner(cfg *config.Config) *scan.Scanner {
 	return scan.New(string(cfg.SMTP.ClamAV))
 }
 
+// newFilter asks rspamd; nil if the operator has none.
+func newFilter(cfg *config.Config) *scan.Rspamd {
+	if cfg.SMTP.Rspamd == "" {
+		return nil
+	}
+	return scan.NewRspamd(string(cfg.SMTP.Rspamd))
+}
+
 // newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
 func newVerifier(cfg *config.Config) *verify.Verifier {
 	resolver := dns.NewCache(newResolver(cfg), wallClock{})
@@ -277,7 +285,7 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 
 func smtpOptions(cfg *config.Config, srv *server.Server, certificate *tls.Config, log *slog.Logger, counted prometheus.Registerer) smtp.Options {
 	l := &cfg.Limits
-	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg), Scanner: newScanner(cfg),
+	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg), Scanner: newScanner(cfg), Filter: newFilter(cfg),
 		ProxyNetworks:  cfg.SMTP.ProxyNetworks.Prefixes(),
 		MaxConnections: int(l.Connections), MaxPerIP: int(l.ConnectionsPerIP), MaxPerNetwork: int(l.ConnectionsPerNetwork),
 		MessagesPerHour: int64(l.MessagesPerHour), RecipientsPerHour: int64(l.RecipientsPerHour), BytesPerHour: int64(l.BytesPerHour),

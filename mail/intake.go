@@ -6,6 +6,7 @@ type Intake struct {
 	Reason         string          `json:"reason"`    // a sentence for people
 	Authentication *Authentication `json:"authentication,omitempty"`
 	Scan           *ScanResult     `json:"virus_scan,omitempty"` // nil: nobody was asked
+	Filter         *FilterResult   `json:"rspamd,omitempty"`     // nil: nobody was asked
 	Spam           *SpamScore      `json:"spam,omitempty"`       // nil: the pod was not taught enough, or the lists decided
 }
 
@@ -25,6 +26,15 @@ type ScanResult struct {
 	Verdict ScanVerdict `json:"verdict"`
 	Name    string      `json:"name,omitempty"` // of the virus
 	Reason  string      `json:"reason,omitempty"`
+}
+
+// FilterResult is what rspamd thinks of a message.
+type FilterResult struct {
+	Action   string   `json:"action,omitempty"` // that it asks for; empty: it failed
+	Score    float64  `json:"score"`
+	Required float64  `json:"required"` // from which on it would reject
+	Symbols  []string `json:"symbols,omitempty"`
+	Failure  string   `json:"failure,omitempty"`
 }
 
 // SpamScore is what a pod's classifier thinks of a message, as it was taught.

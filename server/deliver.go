@@ -40,7 +40,8 @@ type Incoming struct {
 	// Authenticate tells what was found out about the sender. It is called once Body was read to its end; nil: nothing was
 	// looked up, since the peer is trusted.
 	Authenticate func() mail.Authentication
-	Scan         func() mail.ScanResult // what a virus scanner found, called like that; nil: none was asked
+	Filter       func() mail.FilterResult // what rspamd thinks, called like that; nil: it was not asked
+	Scan         func() mail.ScanResult   // what a virus scanner found, called like that; nil: none was asked
 }
 
 // maxReceived is how many Received fields a message may have before it counts as looping (RFC 5321 6.3).
@@ -118,6 +119,10 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if p.Received > maxReceived {
 		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
 	}
+	if in.Filter != nil {
+		found := in.Filter()
+		r.filter = &found
+	}
 	if in.Scan != nil {
 		found := in.Scan()
 		if err := s.infected(ctx, found); err != nil {
@@ -147,6 +152,7 @@ type received struct {
 	at             time.Time
 	authentication *mail.Authentication      // nil: nothing was looked up
 	unchecked      string                    // why
+	filter         *mail.FilterResult        // nil: rspamd was not asked
 	scan           *mail.ScanResult          // nil: no scanner was asked
 	unheard        func(traceID string) bool // of a message that may come again; nil: it does not
 }

@@ -18,7 +18,8 @@ import (
 //  2. Greylisting, if the operator turned it on (greylist.go). Strangers are told to come again.
 //  3. DNS block lists that the operator named. Whom they list is refused, unless an allow list names the sender.
 //  4. Authentication. What its alleged domain disowns is kept, labelled unauthenticated, or refused if the operator says so.
-//  5. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
+//  5. rspamd, if the operator has it. It has mail refused, put off or labelled spam; not that of senders on allow lists.
+//  6. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
 //     spam is kept, labelled so.
 //
 // Whatever is not refused before the 250 is kept where somebody can see it.
@@ -32,7 +33,7 @@ type IntakeRules struct {
 
 // place decides where a message goes in an inbox, and says why. An error refuses it, for everybody.
 func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (mail.Intake, error) {
-	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication, Scan: r.scan, Reason: r.unchecked}
+	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication, Scan: r.scan, Filter: r.filter, Reason: r.unchecked}
 	v, err := s.judgeSender(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
 	if err != nil {
 		return in, coded(err, "Mailbox")
@@ -58,6 +59,16 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 	if listed {
 		return in, nil
 	}
+	if in.Filter != nil {
+		spam, err := s.heed(ctx, in.Filter)
+		if err != nil {
+			return in, err
+		}
+		if spam {
+			in.Placement, in.Reason = mail.LabelSpam, fmt.Sprintf("rspamd gives it %.1f of %.1f and asks to %s.", in.Filter.Score, in.Filter.Required, in.Filter.Action)
+			return in, nil
+		}
+	}
 	if in.Spam, err = s.scoreSpam(ctx, inbox.Pod, &p.Envelope, c); err != nil {
 		return in, coded(err, "Mailbox")
 	}
@@ -65,6 +76,22 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 		in.Placement, in.Reason = mail.LabelSpam, whySpam(in.Spam)
 	}
 	return in, nil
+}
+
+// heed follows rspamd: it refuses, puts off, or tells that the message is spam. Without its answer mail is taken: what
+// it would have found is seen by the pod's own filter, or by people.
+func (s *Server) heed(ctx context.Context, found *mail.FilterResult) (spam bool, err error) {
+	switch found.Action {
+	case "reject":
+		return false, mail.Errorf(mail.CodeForbidden, "The message is taken for spam.")
+	case "soft reject", "greylist":
+		return false, mail.Errorf(mail.CodeRateLimited, "Try again later.")
+	case "add header", "rewrite subject", "quarantine":
+		return true, nil
+	case "":
+		s.log.Warn("rspamd did not answer, and a message was taken without it", "trace", mail.TraceID(ctx), "error", found.Failure)
+	}
+	return false, nil
 }
 
 // infected refuses what a virus scanner found, and puts off what it could not look at.

@@ -228,3 +228,37 @@ func TestWhatAScannerFindsIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestRspamdIsHeeded(t *testing.T) {
+	w := servertest.New(t)
+	alice := w.Inbox(t, w.Pod(t, "a"), "alice")
+	deliver := func(id, action string) error {
+		return w.Server.Deliver(t.Context(), server.Incoming{ReversePath: "joe@example.org", Recipients: []string{"alice@podmail.test"}, Session: server.Session{Protocol: "ESMTP"},
+			Body:   strings.NewReader("From: joe@example.org\r\nMessage-ID: <" + id + "@example.org>\r\n\r\nhello\r\n"),
+			Filter: func() mail.FilterResult { return mail.FilterResult{Action: action, Score: 7, Required: 15} }})
+	}
+	for i, c := range []struct {
+		action    string
+		code      mail.Code
+		placement string
+	}{{"no action", "", "received"}, {"add header", "", "spam"}, {"rewrite subject", "", "spam"}, {"", "", "received"}, {"reject", mail.CodeForbidden, ""}, {"soft reject", mail.CodeRateLimited, ""}} {
+		id := string(rune('a' + i))
+		err := deliver(id, c.action)
+		if c.code != "" {
+			if mail.CodeOf(err) != c.code {
+				t.Errorf("%s: %v", c.action, err)
+			}
+			continue
+		}
+		_, in, explained := w.Server.ExplainMessage(t.Context(), alice, "<"+id+"@example.org>")
+		if err != nil || explained != nil || in.Placement != c.placement || in.Filter == nil || in.Filter.Action != c.action {
+			t.Errorf("%s: %v, %+v %v", c.action, err, in, explained)
+		}
+	}
+	if _, err := w.Server.CreateListEntry(t.Context(), alice, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, "example.org", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := deliver("allowed", "reject"); err != nil {
+		t.Errorf("on an allow list: %v", err)
+	}
+}

@@ -47,6 +47,7 @@ type SMTP struct {
 	BlockLists      Domains  // smtp.dnsbl
 	Greylist        Switch   // smtp.greylist
 	ClamAV          Daemon   // smtp.clamav
+	Rspamd          Address  // smtp.rspamd
 }
 
 // Metrics is where the operator's monitoring asks.
@@ -143,6 +144,7 @@ func (c *Config) settings() []setting {
 		{"smtp.dnsbl", &c.SMTP.BlockLists},
 		{"smtp.greylist", &c.SMTP.Greylist},
 		{"smtp.clamav", &c.SMTP.ClamAV},
+		{"smtp.rspamd", &c.SMTP.Rspamd},
 		{"imap.listen", &c.IMAP.Listen},
 		{"imap.listen_tls", &c.IMAP.ListenTLS},
 		{"http.listen", &c.HTTP.Listen},

@@ -48,6 +48,7 @@ type Options struct {
 	Log       *slog.Logger
 	Clock     mail.Clock            // for what is counted per hour
 	Metrics   prometheus.Registerer // nil: counted for nobody
+	Filter    *scan.Rspamd          // of messages to the MX for spam; nil: none
 	Scanner   *scan.Scanner         // of messages to the MX for viruses; nil: none
 	Verifier  *verify.Verifier      // of who sends to the MX; nil: nothing is looked up
 

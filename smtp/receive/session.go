@@ -189,7 +189,7 @@ func (x *session) deliver(b *body) (id string, err error) {
 	id = newTrace()
 	ctx := mail.WithTrace(x.ctx, id)
 	if x.role == MX {
-		defer x.verified(ctx, &in)()
+		defer x.examined(ctx, &in)()
 		err = x.s.o.Server.Deliver(ctx, in)
 	} else {
 		_, err = x.s.o.Server.Submit(ctx, *x.grant, in)

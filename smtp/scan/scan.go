@@ -1,4 +1,5 @@
-// Package scan has messages looked through for viruses by ClamAV's daemon while they come in (INSTREAM, clamd(8)).
+// Package scan has messages looked through by other programs while they come in: for viruses by ClamAV's daemon
+// (INSTREAM, clamd(8)), and for spam by rspamd.
 // What follows from what it finds is the server's to decide.
 package scan
 
