@@ -83,11 +83,28 @@ func (s *Server) learn(ctx context.Context, job storage.Job) error {
 		return err
 	}
 	counted := append(slices.Sorted(maps.Keys(tokens)), spam.Messages)
-	err = s.store.System().Unhurried().Write(ctx, func(sys storage.SystemTx) error {
-		return learnIn(sys.For(job.Scope), sys.For(mail.Scope{Pod: job.Scope.Pod}), job.ID, counted)
+	var all spam.Count
+	err = s.store.System().Unhurried().Write(ctx, func(sys storage.SystemTx) (err error) {
+		pod := sys.For(mail.Scope{Pod: job.Scope.Pod})
+		if err := learnIn(sys.For(job.Scope), pod, job.ID, counted); err != nil {
+			return err
+		}
+		all, err = countLearned(pod)
+		return err
 	})
-	s.taught.Delete(job.Scope.Pod)
+	if err == nil {
+		s.taught.Store(job.Scope.Pod, all)
+	}
 	return err
+}
+
+// countLearned counts the messages that a pod has learned from.
+func countLearned(pod storage.Tx) (all spam.Count, err error) {
+	found, err := pod.FindTokens([]int64{spam.Messages})
+	for _, t := range found {
+		all = spam.Count{Spam: t.Spam, Ham: t.Ham}
+	}
+	return all, err
 }
 
 // learnIn writes what is learned of a message, in its inbox's handle and its pod's.
@@ -106,8 +123,8 @@ func learnIn(tx, pod storage.Tx, message int64, tokens []int64) error {
 	if err := pod.CountTokens(tokens, asSpam, asHam); err != nil {
 		return err
 	}
-	all, err := pod.FindTokens([]int64{spam.Messages})
-	if err == nil && len(all) == 1 && (all[0].Spam+all[0].Ham)%rareInterval == 0 {
+	all, err := countLearned(pod)
+	if err == nil && (all.Spam+all.Ham)%rareInterval == 0 {
 		err = pod.ForgetRareTokens()
 	}
 	if err != nil {
@@ -134,17 +151,15 @@ func (s *Server) learnedIn(ctx context.Context, pod int64) (all spam.Count, err 
 	if known, ok := s.taught.Load(pod); ok {
 		return known.(spam.Count), nil
 	}
-	err = s.store.For(mail.Scope{Pod: pod}).Read(ctx, func(tx storage.Tx) error {
-		found, err := tx.FindTokens([]int64{spam.Messages})
-		for _, t := range found {
-			all = spam.Count{Spam: t.Spam, Ham: t.Ham}
-		}
+	err = s.store.For(mail.Scope{Pod: pod}).Read(ctx, func(tx storage.Tx) (err error) {
+		all, err = countLearned(tx)
 		return err
 	})
-	if err == nil {
-		s.taught.Store(pod, all)
+	if err != nil {
+		return all, err
 	}
-	return all, err
+	known, _ := s.taught.LoadOrStore(pod, all) // what was learned meanwhile is newer
+	return known.(spam.Count), nil
 }
 
 // scoreSpam asks the filter of a pod about a message; nil if it was not taught enough.
