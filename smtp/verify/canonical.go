@@ -28,7 +28,6 @@ type bodyHash struct {
 	sum     hash.Hash
 	size    int64 // of the canonical body
 	breaks  int   // line breaks held back: those at the end do not count
-	inLine  bool  // something of the line was written
 	space   bool  // white space held back: that at the end of a line does not count
 	cr      bool  // a CR held back
 	scratch []byte
@@ -47,7 +46,7 @@ func (b *bodyHash) write(p []byte) {
 			return
 		}
 		b.text(p[:i])
-		b.cr, b.space, b.inLine = false, false, false
+		b.cr, b.space = false, false
 		b.breaks++
 		p = p[i+1:]
 	}
@@ -97,7 +96,6 @@ func (b *bodyHash) put(p []byte) {
 	for ; b.breaks > 0; b.breaks-- {
 		b.hash([]byte("\r\n"))
 	}
-	b.inLine = true
 	b.hash(p)
 }
 

@@ -22,7 +22,6 @@ const maxKeyBits = 8192
 type publicKey struct {
 	key    crypto.PublicKey // *rsa.PublicKey or ed25519.PublicKey
 	strict bool             // t=s: i= must not be in a subdomain
-	test   bool             // t=y: the domain is trying DKIM out
 }
 
 // keyring finds the keys that a message's signatures name, each once.
@@ -94,7 +93,7 @@ func readKey(text string) (*publicKey, *fault) {
 	if err != nil {
 		return nil, permanent(mail.FaultKeySyntax, "the key is no base64")
 	}
-	k := &publicKey{strict: slices.Contains(list(t["t"]), "s"), test: slices.Contains(list(t["t"]), "y")}
+	k := &publicKey{strict: slices.Contains(list(t["t"]), "s")}
 	switch t["k"] {
 	case "rsa", "":
 		key, ok := readRSA(data)
