@@ -55,7 +55,7 @@ func NewClient(allowPrivate bool, redirects int) *http.Client {
 			case len(via) > redirects:
 				return fmt.Errorf("more than %d redirects", redirects)
 			case r.URL.Scheme != "http" && r.URL.Scheme != "https":
-				return fmt.Errorf("redirected to %s:", r.URL.Scheme)
+				return fmt.Errorf("redirected to a URL of %s", r.URL.Scheme)
 			}
 			return nil
 		},
