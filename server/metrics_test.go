@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -208,19 +210,49 @@ func TestUsageAgreesWithRows(t *testing.T) {
 }
 
 // BenchmarkMetrics asks about a day of messages by the hour.
+// BenchmarkMetrics asks for a day and for all ninety, of an organization with a million messages in that time.
 func BenchmarkMetrics(b *testing.B) {
 	ctx := context.Background()
-	w := servertest.New(b)
-	alice := w.Inbox(b, w.Org, "alice")
-	for i := range 10_000 {
-		w.Clock.Step(5 * time.Second)
-		w.Deliver(b, "alice@podmail.test", letter(fmt.Sprint(i), ""))
+	dir := b.TempDir()
+	s, store, err := openServer(dir)
+	if err != nil {
+		b.Fatal(err)
 	}
-	used(b, w.Server, alice)
-	for b.Loop() {
-		if _, err := w.Server.QueryEvents(ctx, w.Org, nil, server.MetricsQuery{Period: time.Hour}); err != nil {
-			b.Fatal(err)
-		}
-		used(b, w.Server, w.Org)
+	if _, err := s.CreateInbox(ctx, s.Operator(), server.NewInbox{Username: "alice"}); err != nil {
+		b.Fatal(err)
+	}
+	used(b, s, s.Operator())
+	if err := store.Close(); err != nil {
+		b.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "podmail.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const million = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+		INSERT INTO metrics SELECT 1000 + n.i, NULL, NULL, (SELECT min(at) FROM metrics) - (1000000 - n.i) * 7000000 - 1000, n.i * 1000, n.i, n.i, 0, 0, 0, n.i, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM n`
+	if _, err := db.Exec(million); err != nil {
+		b.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if s, store, err = openServer(dir); err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	now := (&servertest.Clock{}).Now() // as openServer has it
+	for name, q := range map[string]server.MetricsQuery{"day by hours": {Period: time.Hour}, "ninety days by days": {Start: now.Add(-80 * 24 * time.Hour), Period: 24 * time.Hour}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				series, err := s.QueryEvents(ctx, s.Operator(), nil, q)
+				if err != nil || len(series[mail.EventReceived]) < 20 {
+					b.Fatal(series, err)
+				}
+				if _, err := s.QueryUsage(ctx, s.Operator(), nil, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
