@@ -103,6 +103,20 @@ func TestChaos(t *testing.T) {
 	}
 }
 
+// TestNobodyGetsAnEmptyMessage: a host that refuses the sender, and accepts a recipient and DATA all the same, is left
+// without an end of data. One that has accepted nobody gets what RFC 2920 owes it.
+func TestNobodyGetsAnEmptyMessage(t *testing.T) {
+	for rcpt, want := range map[string]int{"250 2.1.5 ok": 0, "503 5.5.1 no sender": 1} {
+		w, h := meet(t, script{offers: []string{"PIPELINING"}, answers: map[string]string{"MAIL": "451 4.3.0 later", "RCPT": rcpt}}, nil)
+		w.expect(t, transfer(plain, "bob@example.org"), "reply temporary 451 4.3.0")
+		w.Close(context.Background())
+		h.close()
+		if got := h.took(); len(got) != want {
+			t.Errorf("after RCPT %q the host took %q", rcpt, got)
+		}
+	}
+}
+
 // TestLostReply: only a lost final reply leaves it open whether the host has the message, and no other host gets it then.
 func TestLostReply(t *testing.T) {
 	first := listen(t, "127.0.0.1:0", script{answers: map[string]string{".": hangUp}})

@@ -32,6 +32,7 @@ type transaction struct {
 	accepted []int    // recipients
 	refused  map[int]*failure
 	willing  bool // DATA was answered by 354
+	astray   bool // a recipient was accepted of a sender who was not: an empty body might reach him
 }
 
 // transact sends the message to the recipients that are open, or the first of them. A failure is that of those who are
@@ -158,7 +159,8 @@ func (t *transaction) take(x step, r reply) {
 			t.refusal.elsewhere = !t.refusal.permanent
 		}
 	case "RCPT":
-		if t.refusal != nil { // it is about the sender again
+		if t.refusal != nil { // it is about the sender again, unless the host is out of its mind
+			t.astray = t.astray || r.good()
 			return
 		}
 		if r.good() {
@@ -174,12 +176,15 @@ func (t *transaction) take(x step, r reply) {
 	}
 }
 
-// conclude decides whether the body is sent. A host that wants one for nobody gets an empty one (RFC 2920 3.1).
+// conclude decides whether the body is sent. A host that wants one for nobody gets an empty one (RFC 2920 3.1), unless it
+// might take that for a message.
 func (t *transaction) conclude() *failure {
 	if t.refusal == nil && len(t.accepted) > 0 {
 		return nil
 	}
-	if t.willing {
+	if t.willing && t.astray {
+		t.s.broken = true
+	} else if t.willing {
 		t.s.ask(t.s.times.Final, ".") // whatever it says: if it hangs up, the session knows
 	}
 	if t.refusal != nil {
