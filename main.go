@@ -51,6 +51,7 @@ type commands struct {
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke an API key at once."`
 	} `cmd:"" help:"Create, list and revoke API keys; also while the server runs."`
 	Queue   queueCommands  `cmd:"" help:"Look at the queue of outgoing mail, and change it; also while the server runs."`
+	Pod     podCommands    `cmd:"" help:"Show and set how much a pod may send; also while the server runs."`
 	Trace   traceCommand   `cmd:"" help:"Tell where a message is, and what became of it on its way; also while the server runs."`
 	Explain explainCommand `cmd:"" help:"Tell what was found out about a message that came in, and why it is where it is; also while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -182,9 +183,16 @@ func serverOptions(cfg *config.Config, store *storage.Store, origin string, log 
 		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: newResolver(cfg), Log: log,
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
 		AgentSignUp: bool(cfg.Agent.SignUp), MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
-		Intake: server.IntakeRules{Greylist: bool(cfg.SMTP.Greylist), RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
-		Relay:  cfg.Delivery.Relay.Relay(), Queue: server.QueueLimits{Transfers: int(cfg.Delivery.Transfers), PerDestination: int(cfg.Delivery.PerDestination)},
+		Intake:  server.IntakeRules{Greylist: bool(cfg.SMTP.Greylist), RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
+		Sending: sendingLimits(&cfg.Sending),
+		Relay:   cfg.Delivery.Relay.Relay(), Queue: server.QueueLimits{Transfers: int(cfg.Delivery.Transfers), PerDestination: int(cfg.Delivery.PerDestination)},
 	}
+}
+
+func sendingLimits(s *config.Sending) server.SendingLimits {
+	rate := func(hour, day config.Allowance) mail.Rate { return mail.Rate{PerHour: int64(hour), PerDay: int64(day)} }
+	return server.SendingLimits{Inbox: rate(s.InboxPerHour, s.InboxPerDay), Pod: rate(s.PodPerHour, s.PodPerDay), Organization: rate(s.OrganizationPerHour, s.OrganizationPerDay),
+		NewPodPerDay: int64(s.NewPodPerDay)}
 }
 
 type wallClock struct{}

@@ -233,6 +233,9 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 		if err := out.once.note(sys, out.sender, &f.message.Message, now); err != nil {
 			return err
 		}
+		if err := s.countSent(sys, out, now); err != nil {
+			return err
+		}
 		if err := s.enqueue(sys, tx, out, &f.message.Message, now); err != nil {
 			return err
 		}

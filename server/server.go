@@ -37,6 +37,7 @@ type Options struct {
 	Relay          *mail.Relay            // that takes all mail to other hosts; nil: it goes to its destination
 	TLSResults     func() []tlsrpt.Result // counted since it was last called, for reports; nil: nothing is
 	Queue          QueueLimits
+	Sending        SendingLimits
 	Poster         Poster // nil: webhooks are told nothing
 	Intake         IntakeRules
 	Log            *slog.Logger
@@ -59,6 +60,7 @@ type Server struct {
 	tlsResults     func() []tlsrpt.Result
 	tlsReporting   tlsReporting
 	turns          *turns
+	sending        SendingLimits
 	rules          IntakeRules
 	taught         sync.Map       // pods to how many messages their spam filter has learned from
 	transfers      sync.WaitGroup // on their way to other hosts
@@ -99,7 +101,7 @@ type Server struct {
 func New(o Options) *Server {
 	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, agentSignUp: o.AgentSignUp, postmaster: mail.CanonicalAddress(o.Postmaster),
-		turns: newTurns(o.Queue), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
+		turns: newTurns(o.Queue), sending: o.Sending, rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 }

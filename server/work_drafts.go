@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"time"
 
 	"podmail/mail"
 	"podmail/storage"
@@ -49,11 +50,24 @@ func (s *Server) sendDueDraft(ctx context.Context, g mail.Grant, id int64) (done
 	switch mail.CodeOf(err) {
 	case mail.CodeConflict:
 		return false, nil // somebody is at it
+	case mail.CodeRateLimited:
+		return true, s.postponeDraft(ctx, g, id, err)
 	case mail.CodeInvalid, mail.CodeForbidden, mail.CodeNotFound, mail.CodeTooLarge, mail.CodeQuota:
 		s.log.Warn("a scheduled draft cannot be sent", "inbox", d.Message.InboxID, "draft", d.DraftID, "error", err)
 		return true, s.failDraft(ctx, g, id)
 	}
 	return err == nil, err
+}
+
+// postponeDraft has a draft wait until its inbox may send again.
+func (s *Server) postponeDraft(ctx context.Context, g mail.Grant, id int64, limited error) error {
+	wait := time.Minute
+	if e, ok := errors.AsType[*mail.Error](limited); ok {
+		wait = max(wait, e.RetryAfter)
+	}
+	until := s.clock.Now().Add(wait)
+	s.log.Info("a scheduled draft waits", "draft", id, "until", until, "reason", limited)
+	return s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error { return tx.PostponeDraft(id, until) })
 }
 
 // failDraft notes that a scheduled draft could not be sent. It waits for its author then.

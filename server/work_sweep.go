@@ -17,7 +17,8 @@ const (
 )
 
 // Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
-// entries of lists that have ended, old reports and events, what webhooks were told long ago, and bytes that were staged
+// entries of lists that have ended, old reports and events, what webhooks were told and what was sent
+// long ago, and bytes that were staged
 // and never became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	var inboxes, pods, staged, domains, entries, reports []storage.Job
@@ -107,14 +108,18 @@ func sweepPod(tx storage.Tx) (waits bool, err error) {
 	return true, nil // what happened last is not metered yet
 }
 
-// sweepTold removes some of what was told long ago, and tells whether there may be more.
+// sweepTold removes some of what was told and counted long ago, and tells whether there may be more.
 func (s *Server) sweepTold(ctx context.Context) (more bool, err error) {
 	hooks, err := s.sweepWebhooks(ctx)
 	if err != nil {
 		return false, err
 	}
+	counts, err := s.forgetSent(ctx)
+	if err != nil {
+		return false, err
+	}
 	events, err := s.pruneEvents(ctx)
-	return hooks || events, err
+	return hooks || counts || events, err
 }
 
 // pruneEvents removes some old events, once webhooks have been handed them, and tells whether it found any.

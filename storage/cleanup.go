@@ -17,6 +17,7 @@ var (
 		tables.Compile(`DELETE FROM inbox_words WHERE (pod_id, word, inbox_id) IN (SELECT w.pod_id, w.word, w.inbox_id FROM inbox_words w WHERE w.inbox_id = {inbox} AND {scope w} LIMIT ?) AND {scope inbox_words}`),
 		tables.Compile(`DELETE FROM list_entries WHERE id IN (SELECT l.id FROM list_entries l WHERE l.inbox_id = {inbox} AND {scope l} LIMIT ?) AND {scope list_entries}`),
 		tables.Compile(`DELETE FROM api_keys WHERE id IN (SELECT k.id FROM api_keys k WHERE k.inbox_id = {inbox} AND {scope k} LIMIT ?) AND {scope api_keys}`),
+		tables.Compile(`DELETE FROM sending_counts WHERE id IN (SELECT c.id FROM sending_counts c WHERE c.inbox_id = {inbox} AND {scope c} LIMIT ?) AND {scope sending_counts}`),
 		tables.Compile(`DELETE FROM greylist WHERE (pod_id, inbox_id, caller) IN (SELECT g.pod_id, g.inbox_id, g.caller FROM greylist g WHERE g.inbox_id = {inbox} AND {scope g} LIMIT ?) AND {scope greylist}`),
 		tables.Compile(`DELETE FROM metrics WHERE id IN (SELECT m.id FROM metrics m WHERE m.inbox_id = {inbox} AND {scope m} LIMIT ?) AND {scope metrics}`),
 	}

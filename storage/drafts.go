@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"time"
 
 	"podmail/mail"
 	"podmail/storage/sqlite"
@@ -17,7 +18,8 @@ var (
 	listDrafts          = compileListing(`SELECT `+draftColumns+draftFrom+`AND {after} AND d.updated_at > ?4 AND d.updated_at < ?5 AND `+filterSQL("m", "?6")+` {order} LIMIT ?3`, "d.updated_at", "d.id")
 	insertDraft         = tables.Compile(`INSERT INTO drafts (pod_id, inbox_id, message_id, public_id, client_id, kind, original, send_at, send_status, created_at, updated_at, envelope)
 		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)`)
-	updateDraft   = tables.Compile(`UPDATE drafts SET message_id = ?2, send_at = ?3, send_status = ?4, updated_at = ?5, envelope = ?6 WHERE id = ?1 AND {scope drafts}`)
+	updateDraft   = tables.Compile(`UPDATE drafts SET message_id = ?2, send_at = ?3, send_status = ?4, retry_at = NULL, updated_at = ?5, envelope = ?6 WHERE id = ?1 AND {scope drafts}`)
+	postponeDraft = tables.Compile(`UPDATE drafts SET retry_at = ?2 WHERE id = ?1 AND {scope drafts}`)
 	deleteDraftOf = tables.Compile(`DELETE FROM drafts WHERE message_id = ? AND {scope drafts}`)
 )
 
@@ -77,10 +79,16 @@ func (tx Tx) InsertDraft(d *mail.Draft) (err error) {
 	return translate(err)
 }
 
-// UpdateDraft writes which message a draft is, with its envelope, and its schedule.
+// UpdateDraft writes which message a draft is, with its envelope, and its schedule, from which it is not postponed any more.
 func (tx Tx) UpdateDraft(d *mail.Draft) error {
 	_, err := tx.tx.Exec(updateDraft, d.ID, d.Message.ID, d.SendAt, sqlite.Null(string(d.SendStatus)), d.UpdatedAt, encode(d.Submitted))
 	return translate(err)
+}
+
+// PostponeDraft has a draft whose time has come wait on. It stays scheduled for when it was.
+func (tx Tx) PostponeDraft(id int64, until time.Time) error {
+	_, err := tx.tx.Exec(postponeDraft, id, until)
+	return err
 }
 
 // DeleteDraftOf makes a message a draft no longer.

@@ -16,7 +16,7 @@ var (
 	touchAPIKey      = tables.Compile(`UPDATE api_keys SET used_at = ?2, scram = ifnull(scram, ?3) WHERE id = ?1 AND {organization}`)
 	listDue          = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.state = 'queued' AND d.courier = 'local' AND d.next_attempt_at <= ?1 AND {organization}
 		AND NOT EXISTS (SELECT 1 FROM queue_pauses q WHERE q.pod_id = d.pod_id OR q.kind = 'domain' AND q.name = lower(substr(d.sender, instr(d.sender, '@') + 1))) ORDER BY d.next_attempt_at LIMIT ?2`)
-	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND d.send_at <= ? AND {organization} ORDER BY d.send_at LIMIT ?`)
+	listDueDrafts      = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM drafts d WHERE d.send_status = 'scheduled' AND ifnull(d.retry_at, d.send_at) <= ? AND {organization} ORDER BY ifnull(d.retry_at, d.send_at) LIMIT ?`)
 	listUnindexed      = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.id > (SELECT indexed FROM organization) AND {organization} ORDER BY m.id LIMIT ?`)
 	setIndexed         = tables.Compile(`UPDATE organization SET indexed = ?`)
 	anyListEntry       = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM list_entries l WHERE {organization} LIMIT 1)`)
@@ -135,7 +135,7 @@ func (tx SystemTx) ListHiddenPods(limit int) ([]Job, error) {
 	return all(tx.Tx, listHiddenPods, scanJob, limit)
 }
 
-// ListDueDrafts lists the drafts that are scheduled up to now, the longest waiting first.
+// ListDueDrafts lists the drafts that are scheduled up to now and not postponed beyond it, the longest waiting first.
 func (tx SystemTx) ListDueDrafts(now time.Time, limit int) ([]Job, error) {
 	return all(tx.Tx, listDueDrafts, scanJob, now, limit)
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,7 @@ type Config struct {
 	Webhooks      Webhooks
 	Agent         Agent
 	Delivery      Delivery
+	Sending       Sending
 	Limits        Limits
 	Metrics       Metrics
 
@@ -103,6 +105,7 @@ func Default() Config {
 		IMAP:          IMAP{Listen: "127.0.0.1:2143"},
 		HTTP:          HTTP{Listen: "127.0.0.1:8080", MaxRequest: 6_000_000, MaxFetched: 30_000_000, RequestsPerSecond: 5000},
 		Delivery:      Delivery{MXPort: 25, Transfers: 100, PerDestination: 20},
+		Sending:       Sending{InboxPerDay: 1_000_000},
 		Limits:        defaultLimits(),
 		sources:       map[string]string{},
 	}
@@ -159,7 +162,7 @@ func (c *Config) settings() []setting {
 		{"webhooks.allow_private", &c.Webhooks.AllowPrivate},
 		{"agent.sign_up", &c.Agent.SignUp},
 		{"metrics.listen", &c.Metrics.Listen},
-	}, append(c.Delivery.settings(), c.Limits.settings()...)...)
+	}, slices.Concat(c.Delivery.settings(), c.Sending.settings(), c.Limits.settings())...)
 }
 
 // Sources is where Load looks, beside the defaults.

@@ -52,7 +52,7 @@ max_message_size = "1MiB"
 }
 
 func TestFilesAreTakenStrictly(t *testing.T) {
-	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [agent], [metrics], [delivery], [limits]"
+	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [agent], [metrics], [delivery], [sending], [limits]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
 		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has clamav, dnsbl, greylist, listen, max_message_size, proxy_networks, rspamd, submission, submission_tls, trusted, trusted_sealers, unauthenticated"},

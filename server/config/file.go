@@ -61,7 +61,7 @@ func (c *Config) setTOML(s setting, v any, source string) error {
 			return c.set(s, strconv.FormatBool(on), source)
 		}
 		return wrong(s, source, fmt.Sprintf("%#v", v))
-	case *Size, *Volume, *Limit, *Port:
+	case *Size, *Volume, *Limit, *Allowance, *Port:
 		if n, ok := v.(int64); ok {
 			return c.set(s, strconv.FormatInt(n, 10), source)
 		}

@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"podmail/mail"
+	"podmail/storage"
+)
+
+// SendingLimits is how many recipients may be written to, wherever they are. Zeros limit nothing.
+type SendingLimits struct {
+	Inbox, Pod, Organization mail.Rate // each of them; the operator may choose another for a pod
+	NewPodPerDay             int64     // a pod on its first day, see mail.WarmUp
+}
+
+// sender is who may write to so many recipients.
+type sender struct {
+	what  string // for people
+	scope mail.Scope
+	rate  mail.Rate
+	warms bool // the day's limit grows
+}
+
+// senders are those that a message of an inbox counts for, the narrowest first.
+func (l SendingLimits) senders(inbox mail.Scope, pod mail.PodSending, now time.Time) []sender {
+	of := sender{what: "pod", scope: mail.Scope{Pod: inbox.Pod}, rate: l.Pod}
+	if pod.Rate != nil {
+		of.rate = *pod.Rate
+	} else if warm := mail.WarmUp(l.NewPodPerDay, now.Sub(pod.CreatedAt)); warm > 0 && (of.rate.PerDay == 0 || warm < of.rate.PerDay) {
+		of.what, of.rate.PerDay, of.warms = "new pod", warm, true
+	}
+	return []sender{{what: "inbox", scope: inbox, rate: l.Inbox}, of, {what: "organization", rate: l.Organization}}
+}
+
+// countSent adds a message's recipients to what its inbox, its pod and the organization have written to. CodeRateLimited if
+// that is more than one of them may for now, CodeInvalid if one message never may have so many; then nothing is counted,
+// since the transaction fails.
+func (s *Server) countSent(sys storage.SystemTx, out *outgoing, now time.Time) error {
+	pod, err := sys.For(mail.Scope{Pod: out.inbox.Pod}).FindPodSending()
+	if err != nil {
+		return err
+	}
+	n := len(out.recipients)
+	var longest *mail.Error
+	for _, of := range s.sending.senders(out.inbox.Scope(), pod, now) {
+		least := of.rate.Least()
+		if least == 0 {
+			continue
+		}
+		if int64(n) > least && !of.warms {
+			return mail.Errorf(mail.CodeInvalid, "The message has %d recipients; the %s may write to %d at a time.", n, of.what, least).WithReason(mail.ReasonUnprocessable).
+				WithFix("Send it in several messages.")
+		}
+		sent, err := sys.For(of.scope).CountSent(n, now)
+		if err != nil {
+			return err
+		}
+		if until, limit, span, beyond := of.rate.Beyond(sent); beyond && (longest == nil || until.Sub(now) > longest.RetryAfter) {
+			longest = mail.Errorf(mail.CodeRateLimited, "The %s may write to %s in one %s; try again in %s.", of.what, plural(limit, "recipient", "recipients"), span, about(until.Sub(now))).
+				WithFix("Wait as long as Retry-After says, or ask the operator for a higher limit.")
+			longest.RetryAfter = until.Sub(now)
+		}
+	}
+	if longest == nil {
+		return nil
+	}
+	s.log.Info("a sending limit is reached", "inbox", out.inbox.Address, "recipients", n, "limit", longest.Message)
+	return longest
+}
+
+// about is a time for people.
+func about(d time.Duration) string {
+	if d > time.Hour {
+		return plural(int64((d+time.Hour-1)/time.Hour), "hour", "hours")
+	}
+	return plural(int64((d+time.Minute-1)/time.Minute), "minute", "minutes")
+}
+
+// PodLimit is how many recipients a pod may write to, and has.
+type PodLimit struct {
+	Rate   mail.Rate
+	Chosen bool // by the operator, for this pod
+	WarmUp bool // the day's limit is that of a new pod
+	Sent   mail.Sent
+}
+
+// GetPodLimit tells how many recipients a pod may write to.
+func (s *Server) GetPodLimit(ctx context.Context, g mail.Grant, podID string) (limit PodLimit, err error) {
+	in, err := s.operatorInPod(ctx, g, podID)
+	if err != nil {
+		return limit, err
+	}
+	now := s.clock.Now()
+	err = s.store.For(in.Scope).Read(ctx, func(tx storage.Tx) error {
+		pod, err := tx.FindPodSending()
+		if err != nil {
+			return err
+		}
+		of := s.sending.senders(in.Scope, pod, now)[1]
+		limit.Rate, limit.Chosen, limit.WarmUp = of.rate, pod.Rate != nil, of.warms
+		limit.Sent, err = tx.FindSent(now)
+		return err
+	})
+	return limit, coded(err, "Pod")
+}
+
+// LimitPod sets how many recipients a pod may write to, whatever is set for all and however new it is; nil: what is set.
+func (s *Server) LimitPod(ctx context.Context, g mail.Grant, podID string, rate *mail.Rate) error {
+	in, err := s.operatorInPod(ctx, g, podID)
+	if err != nil {
+		return err
+	}
+	if rate != nil && min(rate.PerHour, rate.PerDay) < 0 {
+		return mail.Invalid("rate", "must not be negative")
+	}
+	return coded(s.store.For(in.Scope).Write(ctx, func(tx storage.Tx) error { return tx.UpdatePodSending(rate) }), "Pod")
+}
+
+// operatorInPod narrows the operator's grant to a pod.
+func (s *Server) operatorInPod(ctx context.Context, g mail.Grant, podID string) (mail.Grant, error) {
+	if g.KeyScope.Type() != mail.ScopeOrganization {
+		return g, mail.Errorf(mail.CodeForbidden, "Forbidden").WithFix("Only the operator sets limits.")
+	}
+	return s.InPod(ctx, g, podID)
+}
+
+// forgetSent removes some counts that are over, and tells whether there may be more.
+func (s *Server) forgetSent(ctx context.Context) (more bool, err error) {
+	now := s.clock.Now()
+	var removed int64
+	err = s.store.System().Unhurried().Write(ctx, func(sys storage.SystemTx) (err error) {
+		removed, err = sys.ForgetSent(now, sweepBatch)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("forget sending counts: %w", err)
+	}
+	return removed == sweepBatch, nil
+}
