@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // RecordType is a kind of DNS record that a domain publishes.
@@ -40,25 +41,49 @@ type DomainRecord struct {
 	Priority int          `json:"priority,omitempty"` // of an MX
 	Status   RecordStatus `json:"status"`
 	Reason   string       `json:"reason,omitempty"`
+	Use      RecordUse    `json:"use,omitempty"`
+	Until    time.Time    `json:"until,omitzero"` // of a replaced key: how long it is to stay
 }
+
+// RecordUse says what a record is for that mail goes on without: one of keys that are changed.
+type RecordUse string
+
+// The uses.
+const (
+	RecordNext     RecordUse = "next_key"     // to be published, so that the key can take over
+	RecordReplaced RecordUse = "replaced_key" // to be kept for a while
+)
 
 // Essential tells whether there is no mail to and from the domain itself without the record.
 func (r DomainRecord) Essential() bool {
-	return !strings.HasPrefix(r.Name, "*.") && r.Type != RecordCNAME
+	return !strings.HasPrefix(r.Name, "*.") && r.Type != RecordCNAME && r.Use == ""
+}
+
+// Why says why a record has its status, or what it is for if it is not needed to verify the domain.
+func (r DomainRecord) Why() string {
+	if r.Reason == "" {
+		return string(r.Use)
+	}
+	return r.Reason
 }
 
 const mxPriority = 10
 
 // RecordsOf are the records that d publishes to be served by the host of that name, all of them MISSING.
 func RecordsOf(d *Domain, keys []DKIMKey, hostname string) []DomainRecord {
+	dmarc := "v=DMARC1; p=none"
+	if !d.Builtin { // which takes no reports
+		dmarc += "; rua=mailto:" + ReportDMARC.AddressFor(d.Name)
+	}
 	records := []DomainRecord{
 		{Type: RecordMX, Name: d.Name, Value: hostname, Priority: mxPriority},
 		{Type: RecordTXT, Name: d.Name, Value: "v=spf1 a:" + hostname + " ~all"},
 	}
 	for _, k := range keys {
-		records = append(records, DomainRecord{Type: RecordTXT, Name: k.Selector + "._domainkey." + d.Name, Value: "v=DKIM1; k=" + k.Algorithm + "; p=" + k.Public})
+		records = append(records, DomainRecord{Type: RecordTXT, Name: k.Selector + "._domainkey." + d.Name, Value: "v=DKIM1; k=" + k.Algorithm + "; p=" + k.Public,
+			Use: k.use(), Until: k.Until})
 	}
-	records = append(records, DomainRecord{Type: RecordTXT, Name: "_dmarc." + d.Name, Value: "v=DMARC1; p=none; rua=mailto:" + ReportDMARC.AddressFor(d.Name)})
+	records = append(records, DomainRecord{Type: RecordTXT, Name: "_dmarc." + d.Name, Value: dmarc})
 	if d.SubdomainsEnabled {
 		records = append(records, DomainRecord{Type: RecordMX, Name: "*." + d.Name, Value: hostname, Priority: mxPriority})
 	}
@@ -167,6 +192,7 @@ func DomainVerdict(records []DomainRecord) (status VerificationStatus, reason st
 	status = DomainVerified
 	for _, r := range records {
 		switch {
+		case r.Use != "": // the domain does without
 		case r.Status == RecordInvalid:
 			return DomainInvalid, ReasonRecordsInvalid
 		case r.Status == RecordMissing:
@@ -180,6 +206,12 @@ func DomainVerdict(records []DomainRecord) (status VerificationStatus, reason st
 func ZoneFile(records []DomainRecord) string {
 	var b strings.Builder
 	for _, r := range records {
+		switch r.Use {
+		case RecordNext:
+			b.WriteString("; of a new key, which signs once this is published:\n")
+		case RecordReplaced:
+			fmt.Fprintf(&b, "; of a key that was replaced; keep it until %s, then remove it:\n", r.Until.UTC().Format(time.DateOnly))
+		}
 		fmt.Fprintf(&b, "%s. 3600 IN %s ", r.Name, r.Type)
 		switch r.Type {
 		case RecordMX:

@@ -26,7 +26,7 @@ type Domain struct {
 	Pod     int64  // 0: all pods
 	PodID   string // empty: all pods
 	Name    string // lower case, ASCII
-	Builtin bool   // the installation's own: neither listed nor counted nor checked
+	Builtin bool   // the installation's own: neither listed nor counted, and served whatever its records are
 
 	// Verified tells whether mail and new inboxes are taken for the domain. It outlasts Status for a while when records
 	// go missing, so that an accident at the DNS provider stops no mail.
@@ -63,14 +63,6 @@ func (d Domain) LinkHost() string {
 		}
 	}
 	return ""
-}
-
-// DKIMKey is a key that signs a domain's mail (RFC 6376, RFC 8463).
-type DKIMKey struct {
-	Selector  string `json:"selector"`
-	Algorithm string `json:"algorithm"` // rsa, ed25519: the k= of the record
-	Public    string `json:"public"`    // base64: the p= of the record
-	Private   []byte `json:"private"`   // PKCS #8; a secret
 }
 
 // ParentDomains are name and the domains above it, nearest first, without the top-level domain.

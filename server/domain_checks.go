@@ -50,13 +50,14 @@ func (s *Server) checkDomain(ctx context.Context, job storage.Job) error {
 	at := s.store.For(job.Scope)
 	var d mail.Domain
 	var keys []mail.DKIMKey
-	err := at.Read(ctx, func(tx storage.Tx) (err error) {
+	find := func(tx storage.Tx) (err error) {
 		if d, err = tx.FindDomainByID(job.ID); err != nil {
 			return err
 		}
 		keys, err = tx.FindDomainKeys(job.ID)
 		return err
-	})
+	}
+	err := at.Read(ctx, find)
 	if errors.Is(err, storage.ErrNotFound) {
 		return mail.NotFound("Domain") // deleted meanwhile
 	} else if err != nil {
@@ -68,13 +69,14 @@ func (s *Server) checkDomain(ctx context.Context, job storage.Job) error {
 	}
 	now := s.clock.Now()
 	verified := false
+	var keysTurn turn
 	err = at.Write(ctx, func(tx storage.Tx) (err error) {
-		if d, err = tx.FindDomainByID(job.ID); err != nil { // its settings may have changed meanwhile
+		if err := find(tx); err != nil { // its settings and keys may have changed meanwhile
 			return err
 		}
-		before := d.Records
-		d.Records = mail.RecordsOf(&d, keys, s.hostname)
-		carryOver(d.Records, before)
+		if keysTurn, err = s.turnKeys(tx, &d, keys, found, now); err != nil {
+			return err
+		}
 		if verified = judgeDomain(&d, found, now); verified {
 			if err := tx.InsertDomainEvent(domainVerified(&d, now)); err != nil {
 				return err
@@ -88,6 +90,7 @@ func (s *Server) checkDomain(ctx context.Context, job storage.Job) error {
 	if verified {
 		s.hub.Wake(job.Scope)
 	}
+	keysTurn.tell(s.log, d.Name, now)
 	s.log.Info("domain checked", "domain", d.Name, "status", d.Status, "reason", d.Reason, "next", d.NextCheckAt)
 	return nil
 }
@@ -129,17 +132,23 @@ func (s *Server) lookUpHosts(ctx context.Context, name string) ([]string, error)
 	return dns.Hosts(records), err
 }
 
-// judgeDomain works out what follows from a check, and tells whether the domain is verified now and was not before.
-// What could not be looked up counts as it did before.
+// judgeRecords compares records with what was found. What could not be looked up counts as it did before.
+func judgeRecords(d *mail.Domain, found lookedUp) {
+	for i := range d.Records {
+		r := &d.Records[i]
+		if values, sure := found[recordKey{r.Type, r.Name}]; sure {
+			r.Judge(values, d.SharesMX)
+		}
+	}
+}
+
+// judgeDomain works out what follows from a check whose records are judged, and tells whether the domain is verified now and was not before.
 func judgeDomain(d *mail.Domain, found lookedUp, now time.Time) (verified bool) {
 	unsure, wanting := false, false
 	for i := range d.Records {
 		r := &d.Records[i]
-		values, sure := found[recordKey{r.Type, r.Name}]
-		if sure {
-			r.Judge(values, d.SharesMX)
-		}
-		unsure = unsure || !sure
+		_, sure := found[recordKey{r.Type, r.Name}]
+		unsure = unsure || !sure && r.Use == ""
 		wanting = wanting || r.Essential() && r.Status != mail.RecordValid
 		if r.Name == "*."+d.Name && r.Status == mail.RecordValid {
 			d.SubdomainsVerified = true
@@ -156,7 +165,9 @@ func judgeDomain(d *mail.Domain, found lookedUp, now time.Time) (verified bool) 
 	if d.Status != before {
 		d.UpdatedAt = now
 	}
-	useOrGiveUp(d, wanting, unsure, now)
+	if !d.Builtin { // which is served whatever its records are
+		useOrGiveUp(d, wanting, unsure, now)
+	}
 	d.NextCheckAt = now.Add(nextCheck(d, unsure))
 	return d.Status == mail.DomainVerified && before != mail.DomainVerified
 }
@@ -224,7 +235,7 @@ func nextCheck(d *mail.Domain, unsure bool) time.Duration {
 	switch {
 	case unsure:
 		return recheckUnsure
-	case d.Status == mail.DomainVerified:
+	case d.Status == mail.DomainVerified && !awaitsKeys(d):
 		d.Checks = 0
 		return recheckGood
 	case d.Status == mail.DomainFailed:

@@ -13,14 +13,17 @@ import (
 	"podmail/storage"
 )
 
-const rsaBits = 2048 // RFC 8301 3.2; its record still fits everywhere
+const (
+	rsaBits       = 2048 // RFC 8301 3.2; its record still fits everywhere
+	firstSelector = "podmail"
+)
 
 // SigningKeys are the keys for mail from an address at name that leaves an inbox of the scope: those of the nearest
 // verified domain over it that the scope's pod may use. None if there is no such domain.
-func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string) (signing []mail.SigningKey, err error) {
+func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string) ([]mail.SigningKey, error) {
 	var domain mail.Domain
 	var keys []mail.DKIMKey
-	err = s.store.For(mail.Scope{Pod: scope.Pod}).Read(ctx, func(tx storage.Tx) error {
+	err := s.store.For(mail.Scope{Pod: scope.Pod}).Read(ctx, func(tx storage.Tx) error {
 		d, ok, err := servingDomain(tx, domainName(name))
 		if err != nil || !ok {
 			return err
@@ -32,18 +35,79 @@ func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string)
 	if err != nil {
 		return nil, coded(err, "Domain")
 	}
+	if domain.Builtin && len(keys) == 0 {
+		if keys, err = s.builtinKeys(ctx, domain.ID); err != nil {
+			return nil, err
+		}
+	}
+	return signers(&domain, keys)
+}
+
+// signers are those of a domain's keys that sign now.
+func signers(d *mail.Domain, keys []mail.DKIMKey) (signing []mail.SigningKey, err error) {
 	for _, k := range keys {
+		if !k.Signs() {
+			continue
+		}
 		private, err := x509.ParsePKCS8PrivateKey(k.Private)
 		if err != nil {
-			return nil, fmt.Errorf("key %s of %s: %w", k.Selector, domain.Name, err)
+			return nil, fmt.Errorf("key %s of %s: %w", k.Selector, d.Name, err)
 		}
 		signer, ok := private.(crypto.Signer)
 		if !ok {
-			return nil, fmt.Errorf("key %s of %s cannot sign: %T", k.Selector, domain.Name, private)
+			return nil, fmt.Errorf("key %s of %s cannot sign: %T", k.Selector, d.Name, private)
 		}
-		signing = append(signing, mail.SigningKey{Domain: domain.Name, Selector: k.Selector, Signer: signer})
+		signing = append(signing, mail.SigningKey{Domain: d.Name, Selector: k.Selector, Signer: signer})
 	}
 	return signing, nil
+}
+
+// builtinKeys are the keys of the installation's own domain. They take time to make, so that they are made when they are
+// first needed, once.
+func (s *Server) builtinKeys(ctx context.Context, id int64) (keys []mail.DKIMKey, err error) {
+	s.making.Lock()
+	defer s.making.Unlock()
+	at := s.store.For(mail.Scope{})
+	find := func(tx storage.Tx) (err error) {
+		keys, err = tx.FindDomainKeys(id)
+		return err
+	}
+	if err := at.Read(ctx, find); err != nil || len(keys) > 0 {
+		return keys, coded(err, "Domain")
+	}
+	made, err := s.newDKIMKeys(firstSelector)
+	if err != nil {
+		return nil, err
+	}
+	now := s.clock.Now()
+	err = at.Write(ctx, func(tx storage.Tx) error {
+		if err := find(tx); err != nil || len(keys) > 0 { // made by a command of the operator meanwhile
+			return err
+		}
+		d, err := tx.FindDomainByID(id)
+		if err != nil {
+			return err
+		}
+		keys = made
+		if err := tx.UpdateDomainKeys(id, keys); err != nil {
+			return err
+		}
+		d.Records, d.Status, d.NextCheckAt, d.UpdatedAt = mail.RecordsOf(&d, keys, s.hostname), mail.DomainNotStarted, now.Add(firstCheck), now
+		return tx.UpdateDomain(d)
+	})
+	return keys, coded(err, "Domain")
+}
+
+// beginBuiltin gives the installation's own domain its keys, and returns it with what to publish.
+func (s *Server) beginBuiltin(ctx context.Context, id int64) (d mail.Domain, err error) {
+	if _, err := s.builtinKeys(ctx, id); err != nil {
+		return d, err
+	}
+	err = s.store.For(mail.Scope{}).Read(ctx, func(tx storage.Tx) (err error) {
+		d, err = tx.FindDomainByID(id)
+		return err
+	})
+	return d, coded(err, "Domain")
 }
 
 // servingDomain finds the nearest domain that a name is or lies below, that the transaction's scope may use, and that
@@ -59,7 +123,7 @@ func servingDomain(tx storage.Tx, name string) (d mail.Domain, ok bool, err erro
 }
 
 // newDKIMKeys makes a domain's keys: RSA, which everybody verifies, and Ed25519 (RFC 8463).
-func (s *Server) newDKIMKeys() ([]mail.DKIMKey, error) {
+func (s *Server) newDKIMKeys(selector string) ([]mail.DKIMKey, error) {
 	private, err := rsa.GenerateKey(s.random, rsaBits)
 	if err != nil {
 		return nil, fmt.Errorf("RSA key: %w", err)
@@ -73,8 +137,8 @@ func (s *Server) newDKIMKeys() ([]mail.DKIMKey, error) {
 		return nil, fmt.Errorf("Ed25519 key: %w", err)
 	}
 	keys := []mail.DKIMKey{
-		{Selector: "podmail", Algorithm: "rsa", Public: base64.StdEncoding.EncodeToString(public)},
-		{Selector: "podmail-ed25519", Algorithm: "ed25519", Public: base64.StdEncoding.EncodeToString(edPublic)}, // RFC 8463 4.2: the bare key
+		{Selector: selector, Algorithm: "rsa", Public: base64.StdEncoding.EncodeToString(public)},
+		{Selector: selector + "-ed25519", Algorithm: "ed25519", Public: base64.StdEncoding.EncodeToString(edPublic)}, // RFC 8463 4.2: the bare key
 	}
 	for i, k := range []any{private, edPrivate} {
 		if keys[i].Private, err = x509.MarshalPKCS8PrivateKey(k); err != nil {

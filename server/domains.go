@@ -44,7 +44,7 @@ func (s *Server) CreateDomain(ctx context.Context, g mail.Grant, n NewDomain) (d
 	if err := s.checkProvider(ctx, n); err != nil {
 		return d, err
 	}
-	keys, err := s.newDKIMKeys()
+	keys, err := s.newDKIMKeys(firstSelector)
 	if err != nil {
 		return d, err
 	}
@@ -106,7 +106,7 @@ func domainOf(sys storage.SystemTx, g mail.Grant, n NewDomain) (mail.Domain, err
 	return mail.Domain{}, err
 }
 
-// GetDomain finds a domain by its name.
+// GetDomain finds a domain by its name, under the organization the installation's own too.
 func (s *Server) GetDomain(ctx context.Context, g mail.Grant, name string) (mail.Domain, error) {
 	if err := g.Require(mail.DomainRead); err != nil {
 		return mail.Domain{}, err
@@ -114,11 +114,15 @@ func (s *Server) GetDomain(ctx context.Context, g mail.Grant, name string) (mail
 	return s.findDomain(ctx, g, name)
 }
 
+// findDomain gives the installation's own domain its keys, if nobody has asked for it yet.
 func (s *Server) findDomain(ctx context.Context, g mail.Grant, name string) (d mail.Domain, err error) {
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		d, err = tx.FindDomain(domainName(name))
+		d, err = tx.FindOwnDomain(domainName(name))
 		return err
 	})
+	if err == nil && d.Builtin && len(d.Records) == 0 {
+		return s.beginBuiltin(ctx, d.ID)
+	}
 	return d, coded(err, "Domain")
 }
 

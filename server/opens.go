@@ -84,9 +84,6 @@ func (s *Server) linkHost(ctx context.Context, inbox mail.Inbox) (host string, e
 			return err
 		}
 		d, err := sys.For(nearest.Scope()).FindDomainByID(nearest.ID)
-		if errors.Is(err, storage.ErrNotFound) { // the installation's own, for which nobody publishes records
-			return nil
-		}
 		host = d.LinkHost()
 		return err
 	})

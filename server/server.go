@@ -80,6 +80,7 @@ type Server struct {
 	openTokens   openTokens
 	postIDs      eventIDs      // of webhooks' deliveries
 	queueIDs     eventIDs      // of deliveries in the queue
+	making       sync.Mutex    // held while the installation's own domain gets its keys
 	posts        chan struct{} // wakes who tells webhooks
 	hooks        atomic.Bool   // whether anybody has a webhook; never false if so
 	queue        chan struct{} // wakes the local courier
@@ -108,6 +109,9 @@ func New(o Options) *Server {
 
 // MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.
 func (s *Server) MaxMessageSize() int64 { return s.maxMessageSize }
+
+// DefaultDomain is the domain of inboxes that are created without one.
+func (s *Server) DefaultDomain() string { return s.defaultDomain }
 
 // Run does the background work until ctx ends: deliveries to inboxes of our own and to other hosts, search indexing,
 // clean-up, checks of domains, webhooks.

@@ -65,13 +65,9 @@ func (s *Server) reportTLS(ctx context.Context, domain string, results []tlsrpt.
 	if len(recipients) == 0 {
 		return nil
 	}
-	keys, err := s.SigningKeys(ctx, mail.Scope{}, s.hostname)
+	submitter, keys, err := s.reporter(ctx)
 	if err != nil {
 		return err
-	}
-	submitter := s.hostname
-	if len(keys) > 0 {
-		submitter = keys[0].Domain // the signature must be the sender's (RFC 8460 3)
 	}
 	id := fmt.Sprintf("%s.%s@%s", over.End.Format("20060102T150405Z"), domain, s.hostname)
 	message := tlsrpt.Message{Domain: domain, Submitter: submitter, From: "postmaster@" + submitter, MessageID: "<" + id + ">", Date: over.End,
@@ -91,4 +87,18 @@ func (s *Server) reportTLS(ctx context.Context, domain string, results []tlsrpt.
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// reporter is the domain in whose name we report to others, with its keys, for reports must be signed by who sends them
+// (RFC 8460 3): the one over our host's name, or else the installation's own.
+func (s *Server) reporter(ctx context.Context) (domain string, keys []mail.SigningKey, err error) {
+	for _, name := range []string{s.hostname, s.defaultDomain} {
+		if keys, err = s.SigningKeys(ctx, mail.Scope{}, name); err != nil || len(keys) > 0 {
+			break
+		}
+	}
+	if err != nil || len(keys) == 0 {
+		return s.hostname, nil, err
+	}
+	return keys[0].Domain, keys, nil
 }

@@ -21,7 +21,8 @@ const domainInsertedValues = `, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?1
 var (
 	findDomainNamed    = tables.Compile(`SELECT d.id FROM domains d WHERE d.name = ? AND {shared d}`)
 	findDomain         = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.name = ? AND` + ownDomains)
-	findDomainByID     = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.id = ? AND` + ownDomains)
+	findOwnDomain      = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.name = ? AND d.deleted = 0 AND {scope d}`)
+	findDomainByID     = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.id = ? AND d.deleted = 0 AND {scope d}`)
 	findDomainByClient = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.client_id = ? AND` + ownDomains + `ORDER BY d.id LIMIT 1`)
 	findSharedByClient = tables.Compile(`SELECT ` + domainColumns + domainFrom + `WHERE d.client_id = ? AND d.pod_id IS NULL AND {organization} AND` + ownDomains + `ORDER BY d.id LIMIT 1`)
 	findDomainKeys     = tables.Compile(`SELECT d.keys FROM domains d WHERE d.id = ? AND d.deleted = 0 AND {shared d}`)
@@ -30,6 +31,7 @@ var (
 	insertDomain       = tables.Compile(domainInserted + `p.id` + domainInsertedValues + `FROM pods p WHERE p.id = {pod} AND {scope p}`)
 	insertSharedDomain = tables.Compile(domainInserted + `NULL` + domainInsertedValues + `WHERE {organization}`) // there is no pod to take from the handle
 	updateDomain       = tables.Compile(`UPDATE domains SET verified = ?2, subdomains_verified = ?3, status = ?4, reason = ?5, feedback_enabled = ?6, subdomains_enabled = ?7, tracking_enabled = ?8, records = ?9, checks = ?10, failing_since = ?11, next_check_at = ?12, updated_at = ?13 WHERE id = ?1 AND {scope domains}`)
+	updateDomainKeys   = tables.Compile(`UPDATE domains SET keys = ?2 WHERE id = ?1 AND deleted = 0 AND {scope domains}`)
 	scheduleDomain     = tables.Compile(`UPDATE domains SET next_check_at = ?2 WHERE id = ?1 AND deleted = 0 AND {scope domains}`)
 	hideDomain         = tables.Compile(`UPDATE domains SET deleted = 1, verified = 0, client_id = NULL, keys = NULL, next_check_at = NULL, updated_at = ?2 WHERE id = ?1 AND {scope domains}`)
 	deleteDomain       = tables.Compile(`DELETE FROM domains WHERE id = ? AND deleted = 1 AND {scope domains}`)
@@ -63,7 +65,12 @@ func (tx Tx) FindDomain(name string) (mail.Domain, error) {
 	return get(tx, findDomain, scanDomain, name)
 }
 
-// FindDomainByID finds a domain of the scope's own by its key.
+// FindOwnDomain is FindDomain that finds, under the organization, the installation's own domain too.
+func (tx Tx) FindOwnDomain(name string) (mail.Domain, error) {
+	return get(tx, findOwnDomain, scanDomain, name)
+}
+
+// FindDomainByID finds a domain of the scope's own by its key, under the organization the installation's own too.
 func (tx Tx) FindDomainByID(id int64) (mail.Domain, error) {
 	return get(tx, findDomainByID, scanDomain, id)
 }
@@ -138,6 +145,12 @@ func (tx Tx) InsertDomain(d mail.Domain, keys []mail.DKIMKey) (mail.Domain, erro
 func (tx Tx) UpdateDomain(d mail.Domain) error {
 	_, err := tx.tx.Exec(updateDomain, d.ID, d.Verified, d.SubdomainsVerified, string(d.Status), sqlite.Null(d.Reason), d.FeedbackEnabled, d.SubdomainsEnabled,
 		d.TrackingEnabled, encode(d.Records), d.Checks, d.FailingSince, d.NextCheckAt, d.UpdatedAt)
+	return err
+}
+
+// UpdateDomainKeys writes a domain's keys.
+func (tx Tx) UpdateDomainKeys(id int64, keys []mail.DKIMKey) error {
+	_, err := tx.tx.Exec(updateDomainKeys, id, encode(keys))
 	return err
 }
 

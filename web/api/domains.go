@@ -44,7 +44,7 @@ func domainItemOf(d *mail.Domain) domainItem {
 
 func domainOf(d *mail.Domain) domain {
 	return domain{domainItemOf(d), d.Status, d.Reason, each(d.Records, func(r *mail.DomainRecord) domainRecord {
-		return domainRecord{r.Type, r.Name, r.Value, r.Status, r.Priority, r.Reason}
+		return domainRecord{r.Type, r.Name, r.Value, r.Status, r.Priority, r.Why()}
 	})}
 }
 
@@ -153,6 +153,21 @@ func (a *API) verifyDomain(c echo.Context, g mail.Grant) error {
 		return err
 	}
 	return empty(c)
+}
+
+func (a *API) rotateKeys(c echo.Context, g mail.Grant) error {
+	id, err := pathID(c, "domain_id")
+	if err != nil {
+		return err
+	}
+	if _, err := a.readBody(c); err != nil { // it has no fields
+		return err
+	}
+	d, err := a.server.RotateKeys(c.Request().Context(), g, id)
+	if err != nil {
+		return err
+	}
+	return answer(c, domainOf(&d))
 }
 
 func (a *API) getZoneFile(c echo.Context, g mail.Grant) error {

@@ -64,6 +64,7 @@ var requests = []request{
 	{route: "POST /domains", body: `{"domain":"${new}.example.net"}`},
 	{route: "PATCH /domains/:domain_id", body: `{"feedback_enabled":true}`},
 	{route: "POST /domains/:domain_id/verify", status: 204},
+	{route: "POST /domains/:domain_id/rotate-keys"},
 	{route: "POST /api-keys", body: `{"name":"n"}`},
 	{route: "PATCH /api-keys/:api_key_id", body: `{"name":"changed"}`},
 	{route: "POST /messages/send", body: `{"to":"someone@elsewhere.test","subject":"s","text":"t"}`},

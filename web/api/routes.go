@@ -58,6 +58,7 @@ func (a *API) Mount(e *echo.Echo) {
 		at.patch("/domains/:domain_id", a.updateDomain)
 		at.delete("/domains/:domain_id", a.deleteDomain)
 		at.post("/domains/:domain_id/verify", a.verifyDomain)
+		at.post("/domains/:domain_id/rotate-keys", a.rotateKeys)
 		at.get("/domains/:domain_id/zone-file", a.getZoneFile)
 		at.get("/domains/:domain_id/setup-link", a.getSetupLink)
 		at.get("/domains/:domain_id/dmarc-reports", a.listDMARCReports)

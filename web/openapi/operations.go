@@ -124,6 +124,8 @@ var operations = map[string]operation{
 		summary: "Delete a domain with its inboxes and everything under them."},
 	"POST /domains/:domain_id/verify": {id: "domains.verify", permission: mail.DomainUpdate,
 		summary: "Look the DNS records up now."},
+	"POST /domains/:domain_id/rotate-keys": {id: "domains.rotateKeys", permission: mail.DomainUpdate, answer: "Domain",
+		summary: "Give the domain new DKIM keys, which sign once their records (reason next_key) are published; those of the old ones (replaced_key) are to stay for a week then."},
 	"GET /domains/:domain_id/setup-link": {id: "domains.getSetupLink", permission: mail.DomainRead, answer: "GetSetupLinkResponse",
 		summary: "Whether the DNS provider can be set up by a link: not here."},
 
