@@ -14,6 +14,28 @@ import (
 	"podmail/storage"
 )
 
+const (
+	noteAgain       = 100 * time.Millisecond // after which results that could not be noted are noted again, doubled each time …
+	noteAgainAtMost = time.Minute            // … up to this
+)
+
+// noteSurely notes the results of a transfer. If that fails, as when the disk is full, and a host has taken the message,
+// the transfer stays on its way until it is noted: everything else would send the message again and again.
+func (s *Server) noteSurely(ctx context.Context, scope mail.Scope, destination string, ds []mail.Delivery, results []mail.TransferResult) error {
+	for wait := noteAgain; ; wait = min(2*wait, noteAgainAtMost) {
+		err := s.noteResults(context.WithoutCancel(ctx), scope, destination, ds, results)
+		if err == nil || !anyTaken(results) {
+			return err
+		}
+		s.log.Error("what a host has taken could not be noted; that is tried again, and the message not sent meanwhile", "trace", ds[0].TraceID, "destination", destination, "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+}
+
 // noteResults settles or postpones the deliveries of a transfer, in one transaction.
 func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string, ds []mail.Delivery, results []mail.TransferResult) error {
 	now := s.clock.Now()

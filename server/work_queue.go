@@ -254,7 +254,7 @@ func (s *Server) carryLoad(ctx context.Context, l *load) error {
 	if ctx.Err() != nil && !anyTaken(results) {
 		return nil
 	}
-	return s.noteResults(context.WithoutCancel(ctx), scope, l.destination, ds, results)
+	return s.noteSurely(ctx, scope, l.destination, ds, results)
 }
 
 // originalRecipient is ORCPT as it is handed on (RFC 3461 4.2).
