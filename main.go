@@ -140,15 +140,17 @@ func (serveCommand) Run(f *flags) (err error) {
 	origin := cfg.PublicOrigin(sockets["http.listen"].Addr())
 	out := newCouriers(&cfg, log)
 	defer func() { err = errors.Join(err, out.close()) }()
+	counted := prometheus.NewRegistry()
+	counted.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	options := serverOptions(&cfg, store, origin, log)
 	options.Courier, options.Poster = out.mail, out.posts
-	options.TLSResults = out.mail.TLSResults
+	options.TLSResults, options.Metrics = out.mail.TLSResults, counted
 	srv := server.New(options)
 	firstKey, err := srv.Bootstrap(ctx)
 	if err != nil {
 		return err
 	}
-	d := newDoors(&cfg, srv, certificate, origin, log)
+	d := newDoors(&cfg, srv, certificate, origin, log, counted)
 	return d.run(ctx, release, sockets, func() { welcome(firstKey, origin) })
 }
 
@@ -277,10 +279,8 @@ func newVerifier(cfg *config.Config) *verify.Verifier {
 	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes(), BlockLists: cfg.SMTP.BlockLists})
 }
 
-func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger) *doors {
+func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger, counted *prometheus.Registry) *doors {
 	hostname := string(cfg.Hostname)
-	counted := prometheus.NewRegistry()
-	counted.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &doors{
 		server: srv,
 		smtp:   smtp.New(smtpOptions(cfg, srv, certificate, log, counted)),

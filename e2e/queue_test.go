@@ -15,7 +15,7 @@ func TestTheOperatorsQueue(t *testing.T) {
 dead.example. 60 IN MX 10 mx.dead.example.
 mx.dead.example. 60 IN A 127.0.0.9
 `)
-	podmail := start(t, names.setting(), "delivery.mx_port = 1")
+	podmail := start(t, names.setting(), "delivery.mx_port = 1", `metrics.listen = "127.0.0.1:0"`)
 	client := podmail.sdk(podmail.Key)
 	var pod Pod
 	var alice Inbox
@@ -50,6 +50,15 @@ mx.dead.example. 60 IN A 127.0.0.9
 	eventually(t, "it was tried again", func() error {
 		if list := podmail.podmail("queue", "list"); !regexp.MustCompile(`a@dead.example +smtp +2 `).MatchString(list) {
 			return fmt.Errorf("%s", list)
+		}
+		return nil
+	})
+	eventually(t, "it was counted", func() error {
+		counted := podmail.counted()
+		for _, want := range []string{`podmail_queue_attempts_total{result="connection"} 3`, `podmail_queue_waiting{when="later"} 1`, "podmail_queue_transfers 0", "podmail_queue_resting_destinations 1"} {
+			if !strings.Contains(counted, want) {
+				return fmt.Errorf("the metrics lack %s:\n%s", want, counted)
+			}
 		}
 		return nil
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"podmail/mail"
@@ -41,11 +42,12 @@ type Options struct {
 	Poster         Poster // nil: webhooks are told nothing
 	Intake         IntakeRules
 	Log            *slog.Logger
-	Hostname       string // EHLO name, and the host of message ids that we make
-	DefaultDomain  string // of inboxes created without one; belongs to all pods
-	PublicURL      string // of the HTTP listener, without trailing slash
-	MaxMessageSize int64  // bytes
-	Postmaster     string // address of the inbox that gets mail to postmaster@ and abuse@; empty: postmaster@DefaultDomain
+	Metrics        prometheus.Registerer // nil: what is counted is shown to nobody
+	Hostname       string                // EHLO name, and the host of message ids that we make
+	DefaultDomain  string                // of inboxes created without one; belongs to all pods
+	PublicURL      string                // of the HTTP listener, without trailing slash
+	MaxMessageSize int64                 // bytes
+	Postmaster     string                // address of the inbox that gets mail to postmaster@ and abuse@; empty: postmaster@DefaultDomain
 }
 
 // Server carries out verbs. It is safe for concurrent use.
@@ -61,6 +63,7 @@ type Server struct {
 	tlsReporting   tlsReporting
 	turns          *turns
 	sending        SendingLimits
+	counters       *counters
 	rules          IntakeRules
 	taught         sync.Map       // pods to how many messages their spam filter has learned from
 	transfers      sync.WaitGroup // on their way to other hosts
@@ -100,11 +103,13 @@ type Server struct {
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
-	return &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, poster: o.Poster,
+	s := &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, agentSignUp: o.AgentSignUp, postmaster: mail.CanonicalAddress(o.Postmaster),
-		turns: newTurns(o.Queue), sending: o.Sending, rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
+		turns: newTurns(o.Queue), sending: o.Sending, counters: newCounters(o.Metrics), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
+	s.watch(o.Metrics)
+	return s
 }
 
 // MaxMessageSize is the largest message, in bytes, that is taken: for SMTP's SIZE and IMAP's APPENDLIMIT.

@@ -19,6 +19,9 @@ const (
 	noteAgainAtMost = time.Minute            // … up to this
 )
 
+// statusExpired is that of what was tried for too long (RFC 3463 3.5).
+const statusExpired = "4.4.7"
+
 // noteSurely notes the results of a transfer. If that fails, as when the disk is full, and a host has taken the message,
 // the transfer stays on its way until it is noted: everything else would send the message again and again.
 func (s *Server) noteSurely(ctx context.Context, scope mail.Scope, destination string, ds []mail.Delivery, results []mail.TransferResult) error {
@@ -82,8 +85,12 @@ func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string,
 	if err != nil {
 		return err
 	}
-	for _, d := range ds {
+	for i, d := range ds {
 		s.report(&d, byRecipient[d.Recipient], name, now)
+		s.counters.attempt(name, byRecipient[d.Recipient])
+		if verdicts[i].next.IsZero() {
+			s.counters.settled(d.Courier, verdicts[i].outcome)
+		}
 	}
 	s.hub.Wake(scope)
 	return nil
@@ -106,7 +113,7 @@ func (s *Server) judgeResult(d *mail.Delivery, r mail.TransferResult, now time.T
 	}
 	next := now.Add(mail.RetryAfter(r.Failure, d.Attempts+1, s.jitter()))
 	if next.Sub(d.CreatedAt) > mail.QueueLife {
-		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: "4.4.7"}} // RFC 3463 3.5: expired
+		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusExpired}}
 	}
 	return verdict{outcome{reply: r.Text, status: statusOf(r)}, next, !d.Notified && now.Sub(d.CreatedAt) >= lateAfter}
 }

@@ -60,6 +60,25 @@ func (t *turns) full() bool {
 	return t.total >= t.limits.Transfers
 }
 
+// underWay is how many transfers there are.
+func (t *turns) underWay() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.total
+}
+
+// resting is how many destinations are left alone.
+func (t *turns) resting(now time.Time) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range t.destinations {
+		if d.until.After(now) {
+			n++
+		}
+	}
+	return n
+}
+
 // mayServe tells whether another transfer of the pod may begin.
 func (t *turns) mayServe(pod int64) bool {
 	t.mu.Lock()

@@ -122,6 +122,7 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		return s.bounce(ctx, d, outcome{state: mail.DeliveryBounced, reply: "550 5.6.0 " + refused.Message, status: "5.6.0"})
 	}
 	if err == nil {
+		s.counters.settled(d.Courier, outcome{state: mail.DeliveryDelivered})
 		s.hub.Wake(sender)
 	}
 	return err
@@ -145,6 +146,7 @@ func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 		return nil
 	}
 	if err == nil {
+		s.counters.settled(d.Courier, o)
 		s.hub.Wake(scope)
 		s.log.Info("bounced", "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "reason", o.reply)
 	}

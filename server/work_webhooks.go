@@ -55,10 +55,12 @@ func (p *posting) end(d *mail.WebhookDelivery) {
 	}
 }
 
-func (p *posting) full() bool {
+func (p *posting) full() bool { return p.underWay() >= maxPosts }
+
+func (p *posting) underWay() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.posts) >= maxPosts
+	return len(p.posts)
 }
 
 // FanOut hands events to the webhooks that want them: a row for each, in the transaction that notes how far this has come.
@@ -215,6 +217,7 @@ func (s *Server) post(ctx context.Context, d *mail.WebhookDelivery) error {
 		return nil
 	}
 	answer.At = s.clock.Now()
+	s.counters.posted(answer)
 	return s.noteAnswer(context.WithoutCancel(ctx), d.Webhook, d.ID, answer)
 }
 

@@ -18,6 +18,7 @@ var (
 		SELECT (SELECT d.pod_id` + queuedFrom + `d.pod_id > ?1 AND {organization} ORDER BY d.pod_id LIMIT 1)
 		UNION ALL SELECT (SELECT d.pod_id` + queuedFrom + `d.pod_id > pods.pod ORDER BY d.pod_id LIMIT 1) FROM pods WHERE pods.pod IS NOT NULL LIMIT ?2 + 1)
 		SELECT pod, NULL, 0 FROM pods WHERE pod IS NOT NULL LIMIT ?2`)
+	countQueued      = tables.Compile(`SELECT count(*), ifnull(sum(d.next_attempt_at <= ?1), 0)` + queuedFrom + `{organization}`)
 	hasDue           = tables.Compile(`SELECT count(*) FROM (SELECT 1` + queuedFrom + `d.next_attempt_at <= ?1 AND {scope d} LIMIT 1)`)
 	listDestinations = tables.Compile(`WITH RECURSIVE destinations (name) AS (
 		SELECT (SELECT d.destination` + queuedFrom + `d.pod_id = {pod} AND d.destination > ?1 AND {scope d} ORDER BY d.destination LIMIT 1)
@@ -31,6 +32,13 @@ var (
 // ListQueuedPods lists the pods after one, by key, that have mail to other hosts in the queue.
 func (tx SystemTx) ListQueuedPods(after int64, limit int) ([]Job, error) {
 	return all(tx.Tx, listQueuedPods, scanJob, after, limit)
+}
+
+// CountQueued counts the deliveries to other hosts in the queue: those that are due, and the others.
+func (tx SystemTx) CountQueued(now time.Time) (due, later int, err error) {
+	var n int
+	err = tx.one(countQueued, []any{now}, &n, &due)
+	return due, n - due, err
 }
 
 // HasDue tells whether mail of the handle's pod to other hosts is due.
