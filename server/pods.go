@@ -135,6 +135,9 @@ func (s *Server) DeletePod(ctx context.Context, g mail.Grant, podID string) erro
 		if err := tx.DeletePauses(); err != nil {
 			return err
 		}
+		if err := tx.DeleteRoutes(); err != nil {
+			return err
+		}
 		if err := tx.DeleteSent(); err != nil {
 			return err
 		}

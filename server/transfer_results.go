@@ -39,7 +39,8 @@ func (s *Server) noteSurely(ctx context.Context, scope mail.Scope, destination s
 	}
 }
 
-// noteResults settles or postpones the deliveries of a transfer, in one transaction.
+// noteResults settles or postpones the deliveries of a transfer, in one transaction. name is the destination that the
+// results tell of; empty: of none.
 func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string, ds []mail.Delivery, results []mail.TransferResult) error {
 	now := s.clock.Now()
 	byRecipient := map[string]mail.TransferResult{}

@@ -214,12 +214,30 @@ func (s *Server) carryAway(ctx context.Context, l *load) {
 
 // carryLoad carries a load and notes the results.
 func (s *Server) carryLoad(ctx context.Context, l *load) error {
-	scope := l.jobs[0].Scope
-	at := s.store.For(scope)
+	ds, raw, err := s.findLoad(ctx, l)
+	if err != nil || len(ds) == 0 {
+		return err
+	}
+	ctx = mail.WithTrace(ctx, ds[0].TraceID)
+	t, own, err := s.transferOf(ctx, l, ds, raw)
+	if err != nil {
+		return err
+	}
+	results := s.courier.Carry(ctx, t)
+	if ctx.Err() != nil && !anyTaken(results) {
+		return nil
+	}
+	about := l.destination
+	if own { // what one pod's relay says tells nothing of how the destination does for others
+		about = ""
+	}
+	return s.noteSurely(ctx, ds[0].Scope(), about, ds, results)
+}
+
+// findLoad finds the deliveries of a load that are still due, and their message.
+func (s *Server) findLoad(ctx context.Context, l *load) (ds []mail.Delivery, raw storage.RawMessage, err error) {
 	now := s.clock.Now()
-	var ds []mail.Delivery
-	var raw storage.RawMessage
-	err := at.Read(ctx, func(tx storage.Tx) error {
+	err = s.store.For(l.jobs[0].Scope).Read(ctx, func(tx storage.Tx) error {
 		for _, job := range l.jobs {
 			d, err := tx.FindDelivery(job.ID)
 			if errors.Is(err, storage.ErrNotFound) {
@@ -234,27 +252,27 @@ func (s *Server) carryLoad(ctx context.Context, l *load) error {
 		if len(ds) == 0 {
 			return nil
 		}
-		var err error
 		raw, err = tx.FindCarried(ds[0].ID)
 		return err
 	})
-	if err != nil || len(ds) == 0 {
-		return err
+	return ds, raw, err
+}
+
+// transferOf is what the courier is to do with a load. own tells that it takes a route of its own.
+func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, raw storage.RawMessage) (t mail.Transfer, own bool, err error) {
+	first := &ds[0]
+	_, domain, _ := mail.SplitAddress(first.Sender)
+	route, own, err := s.routeOf(ctx, mail.Scope{Pod: first.Pod}, strings.ToLower(domain))
+	if err != nil {
+		return t, own, err
 	}
-	ctx = mail.WithTrace(ctx, ds[0].TraceID)
-	t := mail.Transfer{TraceID: ds[0].TraceID, ReversePath: s.reversePath(&ds[0]), Destination: l.destination, Message: at.Reader(ctx, raw), Size: raw.Size, HELO: s.hostname, Relay: s.relay,
-		RequireTLS: ds[0].RequireTLS, EnvelopeID: ds[0].EnvelopeID, Return: ds[0].Return}
-	if t.Keys, err = s.keysOf(ctx, scope, ds[0].Sender); err != nil {
-		return err
-	}
+	t = mail.Transfer{TraceID: first.TraceID, ReversePath: s.reversePath(first), Destination: l.destination, Message: s.store.For(first.Scope()).Reader(ctx, raw), Size: raw.Size,
+		HELO: route.HELO, Source: route.Source, Relay: route.Relay, RequireTLS: first.RequireTLS, EnvelopeID: first.EnvelopeID, Return: first.Return}
 	for _, d := range ds {
 		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient, Notify: d.Notify, OriginalRecipient: originalRecipient(&d)})
 	}
-	results := s.courier.Carry(ctx, t)
-	if ctx.Err() != nil && !anyTaken(results) {
-		return nil
-	}
-	return s.noteSurely(ctx, scope, l.destination, ds, results)
+	t.Keys, err = s.keysOf(ctx, first.Scope(), first.Sender)
+	return t, own, err
 }
 
 // originalRecipient is ORCPT as it is handed on (RFC 3461 4.2).

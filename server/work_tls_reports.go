@@ -69,6 +69,10 @@ func (s *Server) reportTLS(ctx context.Context, domain string, results []tlsrpt.
 	if err != nil {
 		return err
 	}
+	route, _, err := s.routeOf(ctx, mail.Scope{}, submitter)
+	if err != nil {
+		return err
+	}
 	id := fmt.Sprintf("%s.%s@%s", over.End.Format("20060102T150405Z"), domain, s.hostname)
 	message := tlsrpt.Message{Domain: domain, Submitter: submitter, From: "postmaster@" + submitter, MessageID: "<" + id + ">", Date: over.End,
 		Report: &tlsrpt.Report{Organization: s.hostname, Range: over, Contact: "postmaster@" + submitter, ID: id, Policies: results}}
@@ -81,7 +85,7 @@ func (s *Server) reportTLS(ctx context.Context, domain string, results []tlsrpt.
 		}
 		_, destination, _ := mail.SplitAddress(to)
 		r := s.courier.Carry(ctx, mail.Transfer{TraceID: id, Destination: destination, Recipients: []mail.TransferRecipient{{Address: to}}, Message: bytes.NewReader(text.Bytes()),
-			Size: int64(text.Len()), Keys: keys, HELO: s.hostname, Relay: s.relay, AnyTLS: true})[0]
+			Size: int64(text.Len()), Keys: keys, HELO: route.HELO, Source: route.Source, Relay: route.Relay, AnyTLS: true})[0]
 		if r.Failure != "" {
 			failures = append(failures, fmt.Errorf("%s: %s: %s", to, r.Failure, r.Text))
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 
@@ -37,6 +38,15 @@ func (c *Config) DeliversToPrivate() bool {
 
 // Relay is the URL of a host that takes mail for everywhere; empty: none.
 type Relay string
+
+// ParseRelay reads a relay's URL. Its error does not show the password.
+func ParseRelay(text string) (*mail.Relay, error) {
+	var r Relay
+	if err := r.UnmarshalText([]byte(text)); err != nil {
+		return nil, fmt.Errorf("a relay is %s", r.allowed())
+	}
+	return r.Relay(), nil
+}
 
 // UnmarshalText takes smtp:// (STARTTLS where there is a password) and smtps:// with a host, a port if it is not the usual
 // one, and a user and password if it wants them.
