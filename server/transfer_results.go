@@ -24,13 +24,13 @@ const statusExpired = "4.4.7"
 
 // noteSurely notes the results of a transfer. If that fails, as when the disk is full, and a host has taken the message,
 // the transfer stays on its way until it is noted: everything else would send the message again and again.
-func (s *Server) noteSurely(ctx context.Context, scope mail.Scope, destination string, ds []mail.Delivery, results []mail.TransferResult) error {
+func (s *Server) noteSurely(ctx context.Context, l *load, ds []mail.Delivery, results []mail.TransferResult) error {
 	for wait := noteAgain; ; wait = min(2*wait, noteAgainAtMost) {
-		err := s.noteResults(context.WithoutCancel(ctx), scope, destination, ds, results)
+		err := s.noteResults(context.WithoutCancel(ctx), l, ds, results)
 		if err == nil || !anyTaken(results) {
 			return err
 		}
-		s.log.Error("what a host has taken could not be noted; that is tried again, and the message not sent meanwhile", "trace", ds[0].TraceID, "destination", destination, "error", err)
+		s.log.Error("what a host has taken could not be noted; that is tried again, and the message not sent meanwhile", "trace", ds[0].TraceID, "destination", l.destination, "error", err)
 		select {
 		case <-ctx.Done():
 			return err
@@ -39,10 +39,9 @@ func (s *Server) noteSurely(ctx context.Context, scope mail.Scope, destination s
 	}
 }
 
-// noteResults settles or postpones the deliveries of a transfer, in one transaction. name is the destination that the
-// results tell of; empty: of none.
-func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string, ds []mail.Delivery, results []mail.TransferResult) error {
-	now := s.clock.Now()
+// noteResults settles or postpones the deliveries of a transfer, in one transaction.
+func (s *Server) noteResults(ctx context.Context, l *load, ds []mail.Delivery, results []mail.TransferResult) error {
+	scope, now := ds[0].Scope(), s.clock.Now()
 	byRecipient := map[string]mail.TransferResult{}
 	for _, r := range results {
 		byRecipient[r.Recipient] = r
@@ -87,8 +86,8 @@ func (s *Server) noteResults(ctx context.Context, scope mail.Scope, name string,
 		return err
 	}
 	for i, d := range ds {
-		s.report(&d, byRecipient[d.Recipient], name, now)
-		s.counters.attempt(name, byRecipient[d.Recipient])
+		s.report(&d, byRecipient[d.Recipient], l, now)
+		s.counters.attempt(l.destination, byRecipient[d.Recipient])
 		if verdicts[i].next.IsZero() {
 			s.counters.settled(d.Courier, verdicts[i].outcome)
 		}
@@ -154,17 +153,19 @@ func statusOf(r mail.TransferResult) string {
 }
 
 // report tells the log, and the turns, how the destination does.
-func (s *Server) report(d *mail.Delivery, r mail.TransferResult, name string, now time.Time) {
+func (s *Server) report(d *mail.Delivery, r mail.TransferResult, l *load, now time.Time) {
 	what := "delivered"
 	switch {
 	case r.Failure == "":
-		s.turns.well(name)
+		if !l.own {
+			s.turns.well(l.destination)
+		}
 	case r.Permanent:
 		what = "bounced"
 	default:
 		what = "postponed"
-		if r.Failure == mail.TransferConnection || r.Failure == mail.TransferDNS || asksForLess(r) {
-			s.turns.trouble(name, now)
+		if !l.own && (r.Failure == mail.TransferConnection || r.Failure == mail.TransferDNS || asksForLess(r)) {
+			s.turns.trouble(l.destination, now)
 		}
 	}
 	s.log.Info(what, "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "host", r.Host, "tls", r.TLS, "failure", r.Failure, "code", r.Code, "reply", r.Text)

@@ -29,6 +29,7 @@ type load struct {
 	pod         int64
 	destination string
 	jobs        []storage.Job
+	own         bool // it takes a route of its own, which tells nothing of how the destination does for others
 }
 
 // CarryDue begins as many transfers to other hosts as there is room for, in turns between the pods whose mail is due, and
@@ -82,7 +83,7 @@ func (s *Server) carryUrgent(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			loads = append(loads, &load{job.Scope.Pod, d.Destination, []storage.Job{job}})
+			loads = append(loads, &load{pod: job.Scope.Pod, destination: d.Destination, jobs: []storage.Job{job}})
 		}
 		return nil
 	})
@@ -163,7 +164,7 @@ func (s *Server) nextLoad(ctx context.Context, pod int64, paused mail.Pauses) (l
 			}
 			jobs, err := s.dueTo(tx, name, now, paused.Domains)
 			if err != nil || len(jobs) > 0 {
-				l = &load{pod, name, jobs}
+				l = &load{pod: pod, destination: name, jobs: jobs}
 				return err
 			}
 		}
@@ -219,7 +220,7 @@ func (s *Server) carryLoad(ctx context.Context, l *load) error {
 		return err
 	}
 	ctx = mail.WithTrace(ctx, ds[0].TraceID)
-	t, own, err := s.transferOf(ctx, l, ds, raw)
+	t, err := s.transferOf(ctx, l, ds, raw)
 	if err != nil {
 		return err
 	}
@@ -227,11 +228,7 @@ func (s *Server) carryLoad(ctx context.Context, l *load) error {
 	if ctx.Err() != nil && !anyTaken(results) {
 		return nil
 	}
-	about := l.destination
-	if own { // what one pod's relay says tells nothing of how the destination does for others
-		about = ""
-	}
-	return s.noteSurely(ctx, ds[0].Scope(), about, ds, results)
+	return s.noteSurely(ctx, l, ds, results)
 }
 
 // findLoad finds the deliveries of a load that are still due, and their message.
@@ -258,13 +255,14 @@ func (s *Server) findLoad(ctx context.Context, l *load) (ds []mail.Delivery, raw
 	return ds, raw, err
 }
 
-// transferOf is what the courier is to do with a load. own tells that it takes a route of its own.
-func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, raw storage.RawMessage) (t mail.Transfer, own bool, err error) {
+// transferOf is what the courier is to do with a load. It notes on the load whether that takes a route of its own.
+func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, raw storage.RawMessage) (t mail.Transfer, err error) {
 	first := &ds[0]
 	_, domain, _ := mail.SplitAddress(first.Sender)
-	route, own, err := s.routeOf(ctx, mail.Scope{Pod: first.Pod}, strings.ToLower(domain))
+	var route mail.Route
+	route, l.own, err = s.routeOf(ctx, mail.Scope{Pod: first.Pod}, strings.ToLower(domain))
 	if err != nil {
-		return t, own, err
+		return t, err
 	}
 	t = mail.Transfer{TraceID: first.TraceID, ReversePath: s.reversePath(first), Destination: l.destination, Message: s.store.For(first.Scope()).Reader(ctx, raw), Size: raw.Size,
 		HELO: route.HELO, Source: route.Source, Relay: route.Relay, RequireTLS: first.RequireTLS, EnvelopeID: first.EnvelopeID, Return: first.Return}
@@ -272,7 +270,7 @@ func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, ra
 		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient, Notify: d.Notify, OriginalRecipient: originalRecipient(&d)})
 	}
 	t.Keys, err = s.keysOf(ctx, first.Scope(), first.Sender)
-	return t, own, err
+	return t, err
 }
 
 // originalRecipient is ORCPT as it is handed on (RFC 3461 4.2).
