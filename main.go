@@ -27,6 +27,7 @@ import (
 
 	"podmail/imap"
 	"podmail/mail"
+	"podmail/mail/mtasts"
 	"podmail/server"
 	"podmail/server/config"
 	"podmail/server/dns"
@@ -139,7 +140,12 @@ func (serveCommand) Run(f *flags) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	origin := cfg.PublicOrigin(sockets["http.listen"].Addr())
-	out := newCouriers(&cfg, log)
+	policies := server.NewPolicyBook(store, wallClock{}, log)
+	known, err := policies.Known(ctx)
+	if err != nil {
+		return err
+	}
+	out := newCouriers(&cfg, known, policies.Keep, log)
 	defer func() { err = errors.Join(err, out.close()) }()
 	counted := prometheus.NewRegistry()
 	counted.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -161,10 +167,10 @@ type couriers struct {
 	posts *webhook.Poster
 }
 
-func newCouriers(cfg *config.Config, log *slog.Logger) *couriers {
+func newCouriers(cfg *config.Config, known []mtasts.Fetched, keep func(mtasts.Fetched), log *slog.Logger) *couriers {
 	return &couriers{
 		mail: smtp.NewCourier(smtp.CourierOptions{Resolver: dns.NewCache(newResolver(cfg), wallClock{}), Clock: wallClock{}, Random: rand.Reader, Log: log,
-			Hostname: string(cfg.Hostname), Port: cfg.Delivery.MXPort.String(), AllowPrivate: cfg.DeliversToPrivate()}),
+			Hostname: string(cfg.Hostname), Port: cfg.Delivery.MXPort.String(), AllowPrivate: cfg.DeliversToPrivate(), Policies: known, Keep: keep}),
 		posts: webhook.NewPoster(wallClock{}, cfg.AllowsPrivate()),
 	}
 }

@@ -35,6 +35,20 @@ type Policy struct {
 	MaxAge time.Duration `json:"max_age"`
 }
 
+// Fetched is a domain's policy as it was fetched. It holds until it expires, whatever is known then of the domain.
+type Fetched struct {
+	Domain    string    `json:"domain"`
+	ID        string    `json:"id"`
+	FetchedAt time.Time `json:"fetched_at"`
+	Policy
+}
+
+// Expired tells whether the policy holds no more.
+func (f Fetched) Expired(now time.Time) bool { return !now.Before(f.ExpiresAt()) }
+
+// ExpiresAt is until when the policy holds.
+func (f Fetched) ExpiresAt() time.Time { return f.FetchedAt.Add(f.MaxAge) }
+
 var identifier = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
 // ID finds the version of a domain's policy in the texts at _mta-sts.domain. ok is false if the domain has none: also if

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"podmail/mail"
+	"podmail/mail/mtasts"
 	"podmail/server/dns"
 )
 
@@ -22,13 +23,13 @@ type Options struct {
 	Clock        mail.Clock
 	Random       io.Reader
 	Log          *slog.Logger
-	Hostname     string         // our name where a Transfer gives none; an MX that points to it is a loop
-	Port         string         // 25, of MX hosts
-	AllowPrivate bool           // whether MX hosts may have addresses outside the Internet
-	Roots        *x509.CertPool // who vouches for certificates; nil: whom the system trusts
-	PolicyPort   string         // 443, of the hosts of MTA-STS policies
-	Policies     []Policy       // that are known from before
-	Keep         func(Policy)   // is told of each that is fetched; nil: it is forgotten with the Courier
+	Hostname     string               // our name where a Transfer gives none; an MX that points to it is a loop
+	Port         string               // 25, of MX hosts
+	AllowPrivate bool                 // whether MX hosts may have addresses outside the Internet
+	Roots        *x509.CertPool       // who vouches for certificates; nil: whom the system trusts
+	PolicyPort   string               // 443, of the hosts of MTA-STS policies
+	Policies     []mtasts.Fetched     // that are known from before
+	Keep         func(mtasts.Fetched) // is told of each that is fetched; nil: it is forgotten with the Courier
 	Times        Times
 	MaxIdle      int // 100 connections that wait for another message
 }

@@ -32,7 +32,7 @@ func (y security) id() string {
 type known struct {
 	domain   string
 	secureMX bool // DNS vouches for the names of the hosts
-	sts      *Policy
+	sts      *mtasts.Fetched
 	problem  error // why there is no sts although one is announced
 }
 

@@ -23,16 +23,6 @@ const (
 	policiesKept = 10_000
 )
 
-// Policy is a domain's MTA-STS policy as it was fetched. It outlives the process if the Courier's owner keeps it.
-type Policy struct {
-	Domain    string
-	ID        string
-	FetchedAt time.Time
-	mtasts.Policy
-}
-
-func (p Policy) expired(now time.Time) bool { return !now.Before(p.FetchedAt.Add(p.MaxAge)) }
-
 // policies remembers domains' MTA-STS policies.
 type policies struct {
 	mu      sync.Mutex
@@ -40,13 +30,13 @@ type policies struct {
 }
 
 type policyEntry struct {
-	mu       sync.Mutex // held while the policy is being fetched
-	policy   Policy     // of no domain: none is known
+	mu       sync.Mutex     // held while the policy is being fetched
+	policy   mtasts.Fetched // of no domain: none is known
 	failedAt time.Time
 	failure  error
 }
 
-func newPolicies(known []Policy) *policies {
+func newPolicies(known []mtasts.Fetched) *policies {
 	p := &policies{entries: map[string]*policyEntry{}}
 	for _, k := range known {
 		p.entries[k.Domain] = &policyEntry{policy: k}
@@ -74,7 +64,7 @@ func (p *policies) entry(domain string) *policyEntry {
 
 // policyOf finds the policy that holds for a domain now; nil: none. The error is why one that is announced could not be
 // had, and is for reports: mail goes on without it (RFC 8461 3.3).
-func (c *Courier) policyOf(ctx context.Context, domain string) (*Policy, error) {
+func (c *Courier) policyOf(ctx context.Context, domain string) (*mtasts.Fetched, error) {
 	texts, err := c.o.Resolver.LookupTXT(ctx, "_mta-sts."+domain)
 	id, announced := mtasts.ID(texts)
 	if err != nil {
@@ -84,7 +74,7 @@ func (c *Courier) policyOf(ctx context.Context, domain string) (*Policy, error) 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := c.o.Clock.Now()
-	known := e.policy.Domain != "" && !e.policy.expired(now)
+	known := e.policy.Domain != "" && !e.policy.Expired(now)
 	stale := !known || e.policy.ID != id || now.Sub(e.policy.FetchedAt) > policyFresh
 	if announced && stale && now.Sub(e.failedAt) >= policyRetry {
 		if e.failure = c.renew(ctx, e, domain, id); e.failure == nil {
@@ -114,7 +104,7 @@ func (c *Courier) renew(ctx context.Context, e *policyEntry, domain, id string) 
 	if err != nil {
 		return errors.Join(errPolicyInvalid, err)
 	}
-	e.policy = Policy{Domain: domain, ID: id, FetchedAt: c.o.Clock.Now(), Policy: parsed}
+	e.policy = mtasts.Fetched{Domain: domain, ID: id, FetchedAt: c.o.Clock.Now(), Policy: parsed}
 	if c.o.Keep != nil {
 		c.o.Keep(e.policy)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"podmail/mail"
+	"podmail/mail/mtasts"
 	"podmail/mail/tlsrpt"
 	"podmail/smtp/deliver"
 )
@@ -200,12 +201,12 @@ func TestPoliciesAreKept(t *testing.T) {
 func TestPoliciesOutliveTheCourier(t *testing.T) {
 	ours := newAuthority(t)
 	p := servePolicy(t, ours.config(t, "mta-sts.example.org"), policy("enforce", "mx.other.example"))
-	var kept []deliver.Policy
+	var kept []mtasts.Fetched
 	h := listen(t, "127.0.0.1:0", script{})
 	for range 2 {
 		w := newWorld(t, h.port(), func(o *deliver.Options) {
 			o.Roots, o.PolicyPort, o.Policies = ours.pool, p.port, kept
-			o.Keep = func(p deliver.Policy) { kept = append(kept, p) }
+			o.Keep = func(p mtasts.Fetched) { kept = append(kept, p) }
 		})
 		w.zone.Set("A", "mta-sts.example.org", "127.0.0.1")
 		if kept == nil {
