@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -62,7 +63,11 @@ func New(t testing.TB, change ...func(*server.Options)) *World {
 	t.Helper()
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := storage.Open(ctx, storage.Options{Path: filepath.Join(t.TempDir(), "podmail.db"), Log: log})
+	path := filepath.Join(t.TempDir(), "podmail.db")
+	if err := os.WriteFile(path, migrated(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store, err := storage.Open(ctx, storage.Options{Path: path, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +97,34 @@ func New(t testing.TB, change ...func(*server.Options)) *World {
 	w := &World{Server: srv, Org: srv.Operator(), Clock: clock, DNS: zone, Store: store, Options: options}
 	w.poison(t)
 	return w
+}
+
+// template is an empty file that has all migrations behind it. Each world begins with a copy: migrating takes longer than
+// most tests.
+var template struct {
+	sync.Mutex
+	bytes []byte
+}
+
+func migrated(t testing.TB) []byte {
+	t.Helper()
+	template.Lock()
+	defer template.Unlock()
+	if template.bytes != nil {
+		return template.bytes
+	}
+	path := filepath.Join(t.TempDir(), "template.db")
+	store, err := storage.Open(context.Background(), storage.Options{Path: path, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if template.bytes, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	return template.bytes
 }
 
 // poison makes the twin tenant: names like those that tests use, texts that say so.
