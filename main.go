@@ -193,7 +193,7 @@ func serverOptions(cfg *config.Config, store *storage.Store, origin string, log 
 		Store: store, Hub: notify.NewHub(), Clock: wallClock{}, Random: rand.Reader, Resolver: newResolver(cfg), Log: log,
 		Hostname: string(cfg.Hostname), DefaultDomain: string(cfg.DefaultDomain), PublicURL: origin,
 		AgentSignUp: bool(cfg.Agent.SignUp), MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
-		Intake:  server.IntakeRules{Greylist: bool(cfg.SMTP.Greylist), RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
+		Intake:  server.IntakeRules{Greylist: bool(cfg.SMTP.Greylist), DMARCReports: bool(cfg.SMTP.DMARCReports), RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
 		Sending: sendingLimits(&cfg.Sending),
 		Relay:   cfg.Delivery.Relay.Relay(), Queue: server.QueueLimits{Transfers: int(cfg.Delivery.Transfers), PerDestination: int(cfg.Delivery.PerDestination)},
 	}

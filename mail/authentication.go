@@ -114,6 +114,7 @@ type DMARCResult struct {
 	SPF     bool        `json:"spf_aligned"`
 	DKIM    bool        `json:"dkim_aligned"`
 	Reason  string      `json:"reason,omitempty"`
+	Record  string      `json:"-"` // what Domain publishes, for reports
 }
 
 // Asks is what the domain asks to be done with this very message: nothing unless it fails (RFC 7489 6.6.4).

@@ -1,6 +1,10 @@
 package mail
 
-import "time"
+import (
+	"net/url"
+	"strings"
+	"time"
+)
 
 // ReportKind is what a report on a domain is about.
 type ReportKind string
@@ -38,3 +42,17 @@ func ReportAddress(address string) (kind ReportKind, domain string, ok bool) {
 
 // AddressFor is where reports of the kind on a domain are sent.
 func (k ReportKind) AddressFor(domain string) string { return string(k) + "-reports@" + domain }
+
+// MailtoAddress is the address of a mailto: URI (RFC 6068), which is how domains say where they want reports. It is plain ASCII.
+func MailtoAddress(uri string) (address string, ok bool) {
+	u, err := url.Parse(uri)
+	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
+		return "", false
+	}
+	address, err = url.PathUnescape(u.Opaque)
+	if err != nil || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`<>"(),:;\`, r) }) {
+		return "", false
+	}
+	local, domain, ok := strings.Cut(address, "@")
+	return address, ok && local != "" && domain != "" && !strings.Contains(domain, "@")
+}

@@ -138,6 +138,7 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 		s.unheard.add(id, r.at)
 	}
 	err = s.deliverTo(ctx, inboxes, p, c, r, nil)
+	s.countDMARC(&r, inboxes, err)
 	if err != nil {
 		s.Heard(mail.TraceID(ctx)) // there is nothing that could be there twice
 	}

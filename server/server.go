@@ -61,6 +61,8 @@ type Server struct {
 	relay          *mail.Relay
 	tlsResults     func() []tlsrpt.Result
 	tlsReporting   tlsReporting
+	tally          dmarcTally
+	dmarcReporting dmarcReporting
 	turns          *turns
 	sending        SendingLimits
 	counters       *counters
@@ -142,6 +144,10 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
 	g.Go(func() error { return s.loop(ctx, "spam filter", nil, 5*time.Second, s.LearnSpam) })
 	g.Go(func() error { return s.loop(ctx, "domain checker", nil, 15*time.Second, s.CheckDomains) })
+	g.Go(func() error {
+		defer s.lastDMARCCounts(ctx)
+		return s.loop(ctx, "DMARC reports", nil, time.Minute, s.ReportDMARC)
+	})
 	g.Go(func() error { return s.loop(ctx, "TLS reports", nil, time.Minute, s.ReportTLS) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()

@@ -155,7 +155,7 @@ func (s *Server) mailCode(ctx context.Context, up mail.SignUp) error {
 		return fmt.Errorf("random code: %w", err)
 	}
 	code := fmt.Sprintf("%06d", n)
-	g, err := s.codeSender(ctx)
+	g, err := s.ownInbox(ctx, "agent-sign-up", "Agent sign-up")
 	if err != nil {
 		return err
 	}
@@ -168,9 +168,9 @@ func (s *Server) mailCode(ctx context.Context, up mail.SignUp) error {
 	return s.store.For(mail.Scope{Pod: up.Pod}).Write(ctx, func(tx storage.Tx) error { return tx.UpdateSignUp(up) })
 }
 
-// codeSender is an inbox of ours in the default pod, made when it is first needed.
-func (s *Server) codeSender(ctx context.Context) (mail.Grant, error) {
-	n := NewInbox{Username: "agent-sign-up", ClientID: "podmail-agent-sign-up", DisplayName: "Agent sign-up"}
+// ownInbox is an inbox of ours in the default pod, made when it is first needed. If the name is taken it has another.
+func (s *Server) ownInbox(ctx context.Context, username, displayName string) (mail.Grant, error) {
+	n := NewInbox{Username: username, ClientID: "podmail-" + username, DisplayName: displayName}
 	inbox, err := s.CreateInbox(ctx, s.Operator(), n)
 	if e, ok := errors.AsType[*mail.Error](err); ok && e.Reason == mail.ReasonResourceTaken {
 		n.Username = ""

@@ -1,8 +1,9 @@
 package tlsrpt
 
 import (
-	"net/url"
 	"strings"
+
+	"podmail/mail"
 )
 
 const maxRecipients = 5 // of the reports on a domain
@@ -25,25 +26,11 @@ func Recipients(texts []string) (addresses []string) {
 				continue
 			}
 			for uri := range strings.SplitSeq(value, ",") {
-				if a, ok := mailto(strings.TrimSpace(uri)); ok && len(addresses) < maxRecipients {
+				if a, ok := mail.MailtoAddress(strings.TrimSpace(uri)); ok && len(addresses) < maxRecipients {
 					addresses = append(addresses, a)
 				}
 			}
 		}
 	}
 	return addresses
-}
-
-// mailto is the address of a mailto: URI.
-func mailto(uri string) (address string, ok bool) {
-	u, err := url.Parse(uri)
-	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
-		return "", false
-	}
-	address, err = url.PathUnescape(u.Opaque)
-	if err != nil || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`<>"(),:;\`, r) }) {
-		return "", false
-	}
-	local, domain, ok := strings.Cut(address, "@")
-	return address, ok && local != "" && domain != "" && !strings.Contains(domain, "@")
 }

@@ -48,6 +48,7 @@ type SMTP struct {
 	TrustedSealers  Domains  // smtp.trusted_sealers
 	BlockLists      Domains  // smtp.dnsbl
 	Greylist        Switch   // smtp.greylist
+	DMARCReports    Switch   // smtp.dmarc_reports
 	ClamAV          Daemon   // smtp.clamav
 	Rspamd          Address  // smtp.rspamd
 }
@@ -146,6 +147,7 @@ func (c *Config) settings() []setting {
 		{"smtp.trusted_sealers", &c.SMTP.TrustedSealers},
 		{"smtp.dnsbl", &c.SMTP.BlockLists},
 		{"smtp.greylist", &c.SMTP.Greylist},
+		{"smtp.dmarc_reports", &c.SMTP.DMARCReports},
 		{"smtp.clamav", &c.SMTP.ClamAV},
 		{"smtp.rspamd", &c.SMTP.Rspamd},
 		{"imap.listen", &c.IMAP.Listen},

@@ -55,7 +55,7 @@ func TestFilesAreTakenStrictly(t *testing.T) {
 	const top = "there are data_dir, default_domain, hostname, postmaster, and the tables [smtp], [imap], [http], [tls], [dns], [webhooks], [agent], [metrics], [delivery], [sending], [limits]"
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key", "hostnam = \"x\"", "f.toml:1: there is no setting hostnam; " + top},
-		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has clamav, dnsbl, greylist, listen, max_message_size, proxy_networks, rspamd, submission, submission_tls, trusted, trusted_sealers, unauthenticated"},
+		{"unknown key in a table", "[smtp]\n\nlisten_on = \"x\"", "f.toml:3: there is no setting smtp.listen_on; [smtp] has clamav, dmarc_reports, dnsbl, greylist, listen, max_message_size, proxy_networks, rspamd, submission, submission_tls, trusted, trusted_sealers, unauthenticated"},
 		{"unknown inline key", "smtp = { listen = \":25\", tls = true }", "f.toml:1: there is no setting smtp.tls; [smtp] has "},
 		{"unknown table", "[deliveries]\nrelay = \"\"", "f.toml:2: there is no setting deliveries.relay; " + top},
 		{"relay of another kind", "[delivery]\nrelay = \"http://user:secret@host\"", "f.toml:2: delivery.relay must be \"smtp://user:password@host:587\", \"smtps://…\" or \"\", not what is there"},

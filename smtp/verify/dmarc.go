@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
 
 	"podmail/mail"
+	"podmail/mail/dmarc"
 	"podmail/mail/parse"
 )
 
@@ -18,7 +18,10 @@ type policyRecord struct {
 	policy, subdomains    mail.DMARCPolicy
 	strictDKIM, strictSPF bool
 	percent               int
+	text                  string
 }
+
+const maxPolicy = 1024 // bytes of a record that is kept for reports
 
 // errNoPolicy tells that a text is no DMARC record at all.
 var errNoPolicy = errors.New("no DMARC record")
@@ -42,6 +45,9 @@ func readPolicy(text string) (r policyRecord, err error) {
 	}
 	r = policyRecord{policy: mail.DMARCPolicy(t["p"]), subdomains: mail.DMARCPolicy(t["sp"]), percent: 100,
 		strictDKIM: t["adkim"] == "s", strictSPF: t["aspf"] == "s"}
+	if len(text) <= maxPolicy { // cut, it would name others
+		r.text = text
+	}
 	if n, err := strconv.Atoi(t["pct"]); err == nil && n >= 0 && n <= 100 {
 		r.percent = n
 	}
@@ -116,14 +122,6 @@ func authors(h header) (domains []string) {
 	return domains
 }
 
-// organizational is the domain that somebody registered (RFC 7489 3.2).
-func organizational(domain string) string {
-	if own, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
-		return own
-	}
-	return domain
-}
-
 // judge evaluates DMARC for one author's domain (RFC 7489 6.6.2).
 func (v *Verifier) judge(ctx context.Context, from string, a *mail.Authentication, sample int) mail.DMARCResult {
 	r := mail.DMARCResult{From: from}
@@ -139,7 +137,7 @@ func (v *Verifier) judge(ctx context.Context, from string, a *mail.Authenticatio
 		r.Result, r.Reason = mail.AuthPermError, err.Error()
 		return r
 	}
-	r.Domain, r.Policy, r.Percent = at, record.policy, record.percent
+	r.Domain, r.Policy, r.Percent, r.Record = at, record.policy, record.percent, record.text
 	if at != from {
 		r.Policy = record.subdomains
 	}
@@ -164,13 +162,13 @@ func (v *Verifier) judge(ctx context.Context, from string, a *mail.Authenticatio
 // aligned tells whether an authenticated domain speaks for the author's (RFC 7489 3.1).
 func aligned(domain, from string, strict bool) bool {
 	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-	return domain == from || !strict && organizational(domain) == organizational(from)
+	return domain == from || !strict && dmarc.OrganizationalDomain(domain) == dmarc.OrganizationalDomain(from)
 }
 
 // findPolicy finds the record of a domain, or of its organizational domain (RFC 7489 6.6.3).
 func (v *Verifier) findPolicy(ctx context.Context, from string) (r policyRecord, at string, err error) {
 	places := []string{from}
-	if org := organizational(from); org != from {
+	if org := dmarc.OrganizationalDomain(from); org != from {
 		places = append(places, org)
 	}
 	for _, at := range places {

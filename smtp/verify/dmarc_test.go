@@ -59,7 +59,7 @@ func TestDMARC(t *testing.T) {
 			if asks := got.Asks(); asks != c.asks {
 				t.Errorf("it asks for %s, want %s", asks, c.asks)
 			}
-			got.From, got.Reason, got.Percent = "", "", 0
+			got.From, got.Reason, got.Record, got.Percent = "", "", "", 0
 			if got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
