@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"podmail/mail"
@@ -72,11 +71,11 @@ func (o outcome) bounce() dsn.Bounce { return dsn.Classify(o.status, o.reply) }
 
 // notDelayedAnyMore is the label delayed, once none of a message's deliveries waits.
 func notDelayedAnyMore(tx storage.Tx, message int64) (labels []string, err error) {
-	deliveries, err := tx.ListDeliveries(message)
-	if slices.ContainsFunc(deliveries, func(d mail.Delivery) bool { return d.State.Waits() && d.Attempts > 0 }) {
+	delayed, err := tx.IsDelayed(message)
+	if delayed || err != nil {
 		return nil, err
 	}
-	return []string{mail.LabelDelayed}, err
+	return []string{mail.LabelDelayed}, nil
 }
 
 // postponed notes that a delivery failed for now, and when it is tried again.

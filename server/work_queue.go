@@ -20,7 +20,8 @@ type Courier interface {
 const (
 	queueBatch       = 100              // recipients of one transfer (RFC 5321 4.5.3.1.8)
 	podsAtATime      = 200              // whose queues are looked at in one step
-	destinationsEach = 50               // of a pod that are looked at in one turn
+	destinationsSoon = 5                // of a pod that are looked at first in one turn: mostly one of them can be reached …
+	destinationsEach = 50               // … and if none can, so many more
 	lastWords        = 10 * time.Second // that transfers have to finish when the server stops
 )
 
@@ -143,38 +144,52 @@ func (s *Server) nextLoad(ctx context.Context, pod int64, paused mail.Pauses) (l
 	if !s.turns.mayServe(pod) {
 		return nil, nil
 	}
+	err = s.store.For(mail.Scope{Pod: pod}).Read(ctx, func(tx storage.Tx) error {
+		for _, n := range []int{destinationsSoon, destinationsEach} {
+			var all bool
+			if l, all, err = s.loadOf(tx, pod, n, paused); l != nil || err != nil {
+				return err
+			}
+			if all {
+				delete(s.turns.lastDestination, pod)
+				return nil
+			}
+		}
+		return nil // the next turn goes on from there
+	})
+	return l, err
+}
+
+// loadOf finds what a pod may send to the next n of its destinations; all: it has no others.
+func (s *Server) loadOf(tx storage.Tx, pod int64, n int, paused mail.Pauses) (l *load, all bool, err error) {
 	now := s.clock.Now()
 	last := s.turns.lastDestination[pod]
-	err = s.store.For(mail.Scope{Pod: pod}).Read(ctx, func(tx storage.Tx) error {
-		names, err := tx.ListDestinations(last, destinationsEach)
-		if err != nil {
-			return err
-		}
-		if len(names) < destinationsEach && last != "" {
-			first, err := tx.ListDestinations("", destinationsEach-len(names))
-			if err != nil {
-				return err
-			}
-			names = append(names, first...) // some may be there twice, which does no harm
-		}
-		for _, name := range names {
-			s.turns.lastDestination[pod] = name
-			if paused.Destinations[name] || !s.turns.mayReach(name, pod, now) {
-				continue
-			}
-			jobs, err := s.dueTo(tx, name, now, paused.Domains)
-			if err != nil || len(jobs) > 0 {
-				l = &load{pod: pod, destination: name, jobs: jobs}
-				return err
-			}
-		}
-		delete(s.turns.lastDestination, pod)
-		return nil
-	})
-	if err != nil || l == nil || len(l.jobs) == 0 {
-		return nil, err
+	names, err := tx.ListDestinations(last, n)
+	if err != nil {
+		return nil, false, err
 	}
-	return l, nil
+	if all = len(names) < n; all && last != "" {
+		first, err := tx.ListDestinations("", n-len(names))
+		if err != nil {
+			return nil, false, err
+		}
+		all = len(first) < n-len(names) || first[len(first)-1] >= last
+		names = append(names, first...) // some may be there twice, which does no harm
+	}
+	for _, name := range names {
+		s.turns.lastDestination[pod] = name
+		if paused.Destinations[name] || !s.turns.mayReach(name, pod, now) {
+			continue
+		}
+		jobs, err := s.dueTo(tx, name, now, paused.Domains)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(jobs) > 0 {
+			return &load{pod: pod, destination: name, jobs: jobs}, false, nil
+		}
+	}
+	return nil, all, nil
 }
 
 // dueTo finds the message that waits longest for a destination, with all its recipients there, but for those from some

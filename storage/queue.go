@@ -26,7 +26,8 @@ var (
 		SELECT name FROM destinations WHERE name IS NOT NULL LIMIT ?2`)
 	listDueTo = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id` + queuedFrom + `d.destination = ?1 AND d.next_attempt_at <= ?2 AND {scope d}
 		AND lower(substr(d.sender, instr(d.sender, '@') + 1)) NOT IN (SELECT j.value FROM json_each(?4) j) ORDER BY d.next_attempt_at LIMIT ?3`)
-	listDueWith = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id` + queuedFrom + `d.message_id = ?1 AND d.destination = ?2 AND d.next_attempt_at <= ?3 AND {scope d} ORDER BY d.id LIMIT ?4`)
+	listDueWith = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id` + queuedFrom + `d.message_id = ?1 AND +d.destination = ?2 AND +d.next_attempt_at <= ?3 AND {scope d} ORDER BY d.id LIMIT ?4`) // by message: a destination may have any number
+	isDelayed   = tables.Compile(`SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.message_id = ?1 AND d.state IN ('queued', 'held') AND d.attempts > 0 AND {scope d} LIMIT 1)`)
 )
 
 // ListQueuedPods lists the pods after one, by key, that have mail to other hosts in the queue.
@@ -63,6 +64,13 @@ func (tx Tx) ListDueTo(destination string, now time.Time, but []string, limit in
 		return nil, err
 	}
 	return all(tx, listDueTo, scanJob, destination, now, limit, string(domains))
+}
+
+// IsDelayed tells whether any delivery of a message waits for another attempt.
+func (tx Tx) IsDelayed(message int64) (bool, error) {
+	var n int
+	err := tx.one(isDelayed, []any{message}, &n)
+	return n > 0, err
 }
 
 // ListDueWith lists the deliveries that are due and can travel with d: those of its message to its destination, d itself

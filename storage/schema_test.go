@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	_ "modernc.org/sqlite"
+
+	"podmail/mail"
+	"podmail/storage/sqlite"
 )
 
 // opened makes a migrated file and returns its path, closed again.
@@ -169,5 +172,28 @@ func TestStatementsThatReachOverTheBorderDoNotCompile(t *testing.T) {
 			}()
 			tables.Compile(text)
 		}()
+	}
+}
+
+// TestTheQueueIsReadByItsIndexes: what a step of the queue reads must not grow with what waits beside it.
+func TestTheQueueIsReadByItsIndexes(t *testing.T) {
+	db, err := sql.Open("sqlite", opened(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, c := range map[string]struct {
+		statement *sqlite.Statement
+		index     string
+	}{
+		"listDueWith": {listDueWith, "deliveries_by_message (pod_id=? AND message_id=?"},
+		"isDelayed":   {isDelayed, "deliveries_by_message (pod_id=? AND message_id=?"},
+		"listDueTo":   {listDueTo, "deliveries_by_destination (pod_id=? AND destination=? AND next_attempt_at<?)"},
+		"hasDue":      {hasDue, "deliveries_due_of_pod (pod_id=? AND next_attempt_at<?)"},
+	} {
+		plan := strings.Join(explain(t, db, c.statement.Forms()[mail.ScopePod]), "\n")
+		if !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") && name == "listDueTo" {
+			t.Errorf("%s: %s", name, plan)
+		}
 	}
 }
