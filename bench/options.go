@@ -25,6 +25,8 @@ type options struct {
 	mailbox  int // messages of the mailbox that is fetched
 	listed   int // messages of the inbox whose threads are listed
 	inboxes  int // made beforehand
+	queued   int // messages to other hosts
+	backlog  int // recipients that wait at a restart
 
 	// A server that runs already.
 	smtp, imap, api, key string
@@ -52,6 +54,8 @@ func parseOptions(args []string) (options, error) {
 	f.IntVar(&o.mailbox, "mailbox", 2000, "messages of the mailbox that is fetched")
 	f.IntVar(&o.listed, "list", 0, "messages, each its own thread, of the inbox whose threads are listed (default 10000, quick 1000)")
 	f.IntVar(&o.inboxes, "inboxes", 0, "make so many inboxes before measuring, to see the figures in a large file")
+	f.IntVar(&o.queued, "queued", 0, "messages sent to other hosts (default 10000, quick 1000)")
+	f.IntVar(&o.backlog, "backlog", 0, "recipients at other hosts who wait when the server starts (default 100000, quick 10000)")
 	f.StringVar(&o.smtp, "smtp", "127.0.0.1:2525", "with -key: `address` of its SMTP listener for mail from other servers")
 	f.StringVar(&o.imap, "imap", "127.0.0.1:2143", "with -key: `address` of its IMAP listener")
 	f.StringVar(&o.api, "api", "http://127.0.0.1:8080", "with -key: `origin` of its API")
@@ -79,7 +83,7 @@ func (o *options) complete(rest []string, only string) error {
 	if !slices.Contains([]string{"maildir", "mdbox", "sdbox"}, o.peerStore) {
 		return fmt.Errorf("-peer-store is maildir, mdbox or sdbox, not %q", o.peerStore)
 	}
-	if min(o.messages, o.listed, o.inboxes, o.pid) < 0 || o.mailbox < 1 {
+	if min(o.messages, o.listed, o.inboxes, o.queued, o.backlog, o.pid) < 0 || o.mailbox < 1 {
 		return fmt.Errorf("numbers of messages and inboxes are not negative, and a mailbox that is fetched is not empty")
 	}
 	standard := func(n *int, full, quick int) {
@@ -92,6 +96,8 @@ func (o *options) complete(rest []string, only string) error {
 	}
 	standard(&o.messages, 10000, 2000)
 	standard(&o.listed, 10000, 1000)
+	standard(&o.queued, 10000, 1000)
+	standard(&o.backlog, 100000, 10000)
 	standard(&o.stores, 4000, 1000)
 	standard(&o.appends, 2000, 400)
 	standard(&o.deliveries, 300, 60)

@@ -11,15 +11,22 @@ import (
 	"strings"
 )
 
-// startPodmail builds the program and starts it in dir on free ports, everything else as a user who sets nothing
-// would have it, but with a profiler if profile.
-func startPodmail(ctx context.Context, dir string, profile bool) (*side, error) {
+// installation is a Podmail that we made, in a folder of its own on free ports.
+type installation struct {
+	binary, config, log string
+	ports               []string // SMTP, submission, IMAP, HTTP, and of the profiler
+	server              *child
+}
+
+// install builds the program and starts it in dir, everything as a user who sets nothing would have it, but with further
+// settings, and with a profiler if profile.
+func install(ctx context.Context, dir string, profile bool, settings string) (*installation, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	binary := filepath.Join(dir, "podmail")
-	build := []string{"go", "build", "-o", binary}
+	i := &installation{binary: filepath.Join(dir, "podmail"), config: filepath.Join(dir, "podmail.toml"), log: filepath.Join(dir, "podmail.log")}
+	build := []string{"go", "build", "-o", i.binary}
 	if profile {
 		extra, err := overlay(root, dir)
 		if err != nil {
@@ -30,35 +37,57 @@ func startPodmail(ctx context.Context, dir string, profile bool) (*side, error) 
 	if _, err := run(ctx, root, append(build, ".")...); err != nil {
 		return nil, fmt.Errorf("building podmail: %w", err)
 	}
-	ports, err := freePorts(5)
+	if i.ports, err = freePorts(5); err != nil {
+		return nil, err
+	}
+	settings += fmt.Sprintf("data_dir = %q\n[smtp]\nlisten = %q\nsubmission = %q\n[imap]\nlisten = %q\n[http]\nlisten = %q\n",
+		filepath.Join(dir, "data"), i.ports[0], i.ports[1], i.ports[2], i.ports[3])
+	if err := os.WriteFile(i.config, []byte(settings), 0o600); err != nil {
+		return nil, err
+	}
+	return i, i.start()
+}
+
+// start starts the server and waits until it answers.
+func (i *installation) start() (err error) {
+	if i.server, err = startChild(i.log, []string{"BENCH_PROFILER=" + i.ports[4]}, i.binary, "serve", "--config", i.config); err != nil {
+		return err
+	}
+	if err = i.server.answering(i.log, i.ports[0], i.ports[2]); err != nil {
+		i.server.stop()
+	}
+	return err
+}
+
+// operate runs one of the operator's commands, and returns what it prints.
+func (i *installation) operate(ctx context.Context, args ...string) (string, error) {
+	out, err := run(ctx, filepath.Dir(i.config), append(append([]string{i.binary}, args...), "--config", i.config)...)
+	return strings.TrimSpace(out), err
+}
+
+// side is the installation as what is measured.
+func (i *installation) side(ctx context.Context, profile bool) (*side, error) {
+	key, err := i.operate(ctx, "key", "create")
 	if err != nil {
+		i.server.stop()
 		return nil, err
 	}
-	data, config, log := filepath.Join(dir, "data"), filepath.Join(dir, "podmail.toml"), filepath.Join(dir, "podmail.log")
-	settings := fmt.Sprintf("data_dir = %q\n[smtp]\nlisten = %q\nsubmission = %q\n[imap]\nlisten = %q\n[http]\nlisten = %q\n",
-		data, ports[0], ports[1], ports[2], ports[3])
-	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
-		return nil, err
-	}
-	server, err := startChild(log, []string{"BENCH_PROFILER=" + ports[4]}, binary, "serve", "--config", config)
-	if err != nil {
-		return nil, err
-	}
-	key, err := "", server.answering(log, ports[0], ports[2])
-	if err == nil {
-		key, err = run(ctx, dir, binary, "key", "create", "--data", data)
-	}
-	if err != nil {
-		server.stop()
-		return nil, err
-	}
-	s := podmailAt(ports[0], ports[2], "http://"+ports[3], strings.TrimSpace(key))
-	s.pids = func() []int { return []int{server.command.Process.Pid} }
-	s.stop, s.log = server.stop, log
+	s := podmailAt(i.ports[0], i.ports[2], "http://"+i.ports[3], key)
+	s.pids = func() []int { return []int{i.server.command.Process.Pid} }
+	s.stop, s.log = func() { i.server.stop() }, i.log
 	if profile {
-		s.profiler = ports[4]
+		s.profiler = i.ports[4]
 	}
 	return s, nil
+}
+
+// startPodmail starts a new installation.
+func startPodmail(ctx context.Context, dir string, profile bool) (*side, error) {
+	i, err := install(ctx, dir, profile, "")
+	if err != nil {
+		return nil, err
+	}
+	return i.side(ctx, profile)
 }
 
 // podmailAt is a server that runs already.

@@ -34,6 +34,8 @@ type settings struct {
 	Mailbox   int    `json:"mailbox"`
 	Listed    int    `json:"listed"`
 	Inboxes   int    `json:"inboxes"`
+	Queued    int    `json:"queued"`
+	Backlog   int    `json:"backlog"`
 	PeerStore string `json:"peer_store"`
 }
 
