@@ -30,6 +30,25 @@ func BenchmarkDeliver(b *testing.B) {
 	})
 }
 
+// BenchmarkSend is what limits cost a message that they let through.
+func BenchmarkSend(b *testing.B) {
+	most := mail.Rate{PerHour: 1 << 40, PerDay: 1 << 40}
+	for name, limits := range map[string]server.SendingLimits{"unlimited": {}, "limited": {Inbox: most, Pod: most, Organization: most}} {
+		b.Run(name, func(b *testing.B) {
+			w := servertest.New(b, func(o *server.Options) { o.Sending = limits })
+			alice := w.Inbox(b, w.Org, "alice")
+			b.SetParallelism(10)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := w.Server.Send(context.Background(), alice, server.SendRequest{To: []string{"x@elsewhere.test"}, Subject: "Hello", Text: str("Hi.")}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkStoreLabels is IMAP's STORE of one flag of one message, without the socket.
 func BenchmarkStoreLabels(b *testing.B) {
 	ctx := context.Background()

@@ -165,6 +165,10 @@ func TestScheduledDraftsWaitForTheirTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := w.Server.Submit(ctx, w.alice, server.Incoming{ReversePath: "alice@podmail.test", Recipients: []string{"x@elsewhere.test"}, ReleaseAt: at,
+		Body: strings.NewReader("From: alice@podmail.test\r\nSubject: Held\r\n\r\nhello\r\n")}); err != nil {
+		t.Fatal(err)
+	}
 	sent := func(want int) {
 		t.Helper()
 		eventually(t, fmt.Sprint(want, " are sent"), func() bool {
@@ -172,7 +176,7 @@ func TestScheduledDraftsWaitForTheirTurn(t *testing.T) {
 				t.Fatal(err)
 			}
 			drafts, sent := draftsAndSent(t, w.World, w.alice)
-			return len(sent) == want && len(drafts) == 2-want && (want == 2 || drafts[0].SendStatus == mail.SendScheduled && drafts[0].SendAt.Equal(at))
+			return len(sent) == want && len(drafts) == 3-want && (want == 3 || drafts[0].SendStatus == mail.SendScheduled && drafts[0].SendAt.Equal(at))
 		})
 	}
 	w.Clock.Step(2 * time.Minute)
@@ -181,6 +185,8 @@ func TestScheduledDraftsWaitForTheirTurn(t *testing.T) {
 	sent(1)
 	w.Clock.Step(31 * time.Minute)
 	sent(2)
+	w.Clock.Step(61 * time.Minute)
+	sent(3)
 }
 
 func TestNewPodsAreHeldBack(t *testing.T) {
