@@ -9,7 +9,7 @@ run: ## the server, with its data in ./data
 	go run . serve
 
 test: tools lint fuzz ## everything that must hold
-	go test -race -pgo=off ./...
+	go test -race -pgo=off -timeout 20m ./...
 
 fuzz: ## new input for whatever reads bytes from the network, for a minute
 	@.ci/fuzz
