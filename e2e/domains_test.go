@@ -67,6 +67,12 @@ func TestCustomDomains(t *testing.T) {
 				t.Errorf("the record %+v", r)
 			}
 		}
+		if status, body := podmail.curl("POST", "/v0/domains/"+name+"/rotate-keys", podmail.Key, ""); status != 200 || strings.Count(body, `"reason":"next_key"`) != 2 {
+			t.Errorf("new keys: %d %s", status, body)
+		}
+		if get(); d.Status != "VERIFIED" || len(d.Records) != 8 {
+			t.Errorf("with new keys to publish: %+v", d)
+		}
 		do("update", &d, name, arg{"feedbackEnabled": true, "trackingEnabled": true})
 		if d.Status != "PENDING" || !d.FeedbackEnabled || !d.SubdomainsEnabled || !d.TrackingEnabled {
 			t.Errorf("updated: %+v", d)

@@ -17,6 +17,7 @@ import (
 	"podmail/mail/parse"
 	"podmail/server"
 	"podmail/server/servertest"
+	"podmail/storage"
 )
 
 const wantsReports = "v=DMARC1; p=reject; sp=none; rua=mailto:rua@example.org,mailto:agg@far.test,mailto:no@stranger.test"
@@ -257,5 +258,27 @@ func TestDMARCReportsToOurselves(t *testing.T) {
 	}
 	if left, _, err := w.Server.ListMessages(context.Background(), g, mail.MessageFilter{}, mail.Page{Limit: 10}); err != nil || len(left) != 0 {
 		t.Errorf("what was sent is still there after 32 days: %+v, %v", left, err)
+	}
+}
+
+// TestDMARCCountsAreBounded: what is alike is added up, and a domain has so many rows in a day and no more.
+func TestDMARCCountsAreBounded(t *testing.T) {
+	w, ctx := servertest.New(t), context.Background()
+	day := w.Clock.Now().Truncate(24 * time.Hour)
+	var kept []mail.DMARCCount
+	err := w.Store.System().Write(ctx, func(tx storage.SystemTx) (err error) {
+		for i := range 5 {
+			for _, domain := range []string{"a.test", "b.test"} {
+				c := mail.DMARCCount{Day: day, Domain: domain, Published: fmt.Sprint("p", i), Alike: fmt.Sprint("row", i%4), Messages: 1}
+				if err := tx.AddDMARCCount(c, 3); err != nil {
+					return err
+				}
+			}
+		}
+		kept, err = tx.ListDMARCCounts(day, "a.test")
+		return err
+	})
+	if err != nil || len(kept) != 3 || kept[0] != (mail.DMARCCount{Day: day, Domain: "a.test", Published: "p4", Alike: "row0", Messages: 2}) {
+		t.Errorf("%+v, %v", kept, err)
 	}
 }

@@ -50,9 +50,15 @@ func TestTLSReports(t *testing.T) {
 	if tr.Destination != "reports.example" || tr.Recipients[0].Address != "tls@reports.example" || tr.ReversePath != "" || !tr.AnyTLS {
 		t.Errorf("%+v", tr)
 	}
+	if len(tr.Keys) != 2 || tr.Keys[0].Domain != "podmail.test" { // RFC 8460 3
+		t.Errorf("it is signed with %+v", tr.Keys)
+	}
 	p, err := parse.Message(io.NewSectionReader(tr.Message, 0, tr.Size))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if from := p.Envelope.From[0].Addr(); from != "postmaster@podmail.test" {
+		t.Errorf("it is from %s", from)
 	}
 	report, err := tlsrpt.Read(p, tr.Message)
 	if err != nil || report == nil {
