@@ -137,7 +137,8 @@ func (p *parcel) seal(ctx context.Context, form form) (*sealed, *failure) {
 
 // measure reads the message in a form, once, for its size and its signatures.
 func (p *parcel) measure(ctx context.Context, form form, also io.Writer) (*sealed, *failure) {
-	signer := sign.New(p.Keys, p.clock.Now())
+	signer := sign.New(p.Keys)
+	defer signer.Close()
 	var size counter
 	if err := p.write(ctx, io.MultiWriter(&size, signer, also), form); err != nil {
 		return nil, lostContent(err)

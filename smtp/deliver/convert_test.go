@@ -8,14 +8,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"podmail/mail"
 )
-
-type fixed struct{}
-
-func (fixed) Now() time.Time { return time.Unix(1, 0) }
 
 // FuzzConvert encodes any message: what comes out is in ASCII, or there is a clear failure.
 func FuzzConvert(f *testing.F) {
@@ -25,7 +20,7 @@ func FuzzConvert(f *testing.F) {
 	f.Add("\xfc\r\n\r\n")
 	f.Add("")
 	encode := func(text string) (string, error) {
-		p := newParcel(mail.Transfer{Message: strings.NewReader(text), Size: int64(len(text))}, fixed{})
+		p := newParcel(mail.Transfer{Message: strings.NewReader(text), Size: int64(len(text))})
 		var b bytes.Buffer
 		err := p.write(context.Background(), &b, sevenBit)
 		return b.String(), err
@@ -61,7 +56,7 @@ func (e endless) ReadAt(p []byte, off int64) (int, error) {
 // TestMemoryIsBounded: reading, signing and encoding 20 MB leaves next to nothing behind.
 func TestMemoryIsBounded(t *testing.T) {
 	const size = 20 << 20
-	p := newParcel(mail.Transfer{Message: endless{"Subject: x\r\nContent-Type: text/plain\r\n\r\n", "Gr\xc3\xbc\xc3\x9fe, und noch viel mehr davon\r\n"}, Size: size}, fixed{})
+	p := newParcel(mail.Transfer{Message: endless{"Subject: x\r\nContent-Type: text/plain\r\n\r\n", "Gr\xc3\xbc\xc3\x9fe, und noch viel mehr davon\r\n"}, Size: size})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if f := p.inspect(context.Background()); f != nil {

@@ -95,7 +95,7 @@ func (c *Courier) Carry(ctx context.Context, t mail.Transfer) []mail.TransferRes
 	if t.HELO == "" {
 		t.HELO = c.o.Hostname
 	}
-	p := newParcel(t, c.o.Clock)
+	p := newParcel(t)
 	results := p.end(c.carry(ctx, p))
 	for _, r := range results {
 		c.o.Log.Info("carried", "trace", t.TraceID, "destination", t.Destination, "recipient", r.Recipient, "host", r.Host, "tls", r.TLS,

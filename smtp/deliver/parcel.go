@@ -11,7 +11,6 @@ import (
 // parcel is a transfer under way.
 type parcel struct {
 	mail.Transfer
-	clock   mail.Clock
 	content content
 	sealed  map[form]*sealed
 
@@ -29,8 +28,8 @@ type recipient struct {
 	settled       bool
 }
 
-func newParcel(t mail.Transfer, clock mail.Clock) *parcel {
-	p := &parcel{Transfer: t, clock: clock, sealed: map[form]*sealed{}, results: make([]mail.TransferResult, len(t.Recipients))}
+func newParcel(t mail.Transfer) *parcel {
+	p := &parcel{Transfer: t, sealed: map[form]*sealed{}, results: make([]mail.TransferResult, len(t.Recipients))}
 	p.reversePath = wirePath(t.ReversePath)
 	p.international = !isASCII(p.reversePath)
 	for i, r := range t.Recipients {

@@ -3,6 +3,7 @@ package sign
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -24,19 +25,23 @@ type Verdicts struct {
 
 // Sealer seals one message that is handed on (RFC 8617 5.1). It is written the message as a Signer is.
 type Sealer struct {
-	Signer
+	intake
 	key      mail.SigningKey
 	verdicts Verdicts
+	now      time.Time
+	body     *relaxedBody
 }
 
 // NewSealer returns a Sealer for a message that leaves now.
 func NewSealer(key mail.SigningKey, v Verdicts, now time.Time) *Sealer {
-	return &Sealer{Signer: Signer{intake: newIntake(true), now: now}, key: key, verdicts: v}
+	s := &Sealer{key: key, verdicts: v, now: now, body: newRelaxedBody()}
+	s.begin = func([]byte) (io.Writer, error) { return s.body, nil }
+	return s
 }
 
 // Fields returns the three fields of an ARC set, to be put on top of the message, below what signs it.
 func (s *Sealer) Fields() ([]byte, error) {
-	fields, bodyHash, err := s.finish()
+	fields, err := s.finish()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func (s *Sealer) Fields() ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d seals, found %s", ErrSealed, len(sets), s.verdicts.Chain)
 	}
 	results := fmt.Sprintf("ARC-Authentication-Results: i=%d; %s;\r\n\t%s\r\n", n, s.verdicts.AuthservID, foldResults(s.verdicts.Results))
-	signature, err := s.signature("ARC-Message-Signature", fmt.Sprintf("i=%d", n), s.key, fields, sealed(fields), bodyHash)
+	signature, err := s.messageSignature(fmt.Sprintf("i=%d", n), fields, sealed(fields))
 	if err != nil {
 		return nil, fmt.Errorf("ARC key %s of %s: %w", s.key.Selector, s.key.Domain, err)
 	}

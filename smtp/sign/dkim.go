@@ -1,18 +1,22 @@
 // Package sign makes the signatures under which mail leaves: DKIM (RFC 6376, RFC 8463), ARC seals on what is forwarded
-// (RFC 8617), and the reverse paths of forwards (SRS). It is pure: keys, time and bytes are handed in.
+// (RFC 8617), and the reverse paths of forwards (SRS). go-msgauth signs DKIM, by the clock of this machine; the rest is
+// pure: keys, time and bytes are handed in.
 package sign
 
 import (
-	"crypto"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
+	"bufio"
 	"fmt"
+	"io"
 	"strings"
-	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
 
 	"podmail/mail"
+)
+
+const (
+	maxAlike = 100      // fields of one name that are signed: each is looked for among all
+	pieces   = 32 << 10 // in which a body goes to those who sign it
 )
 
 // oversigned fields are named once more than they are there, so that nobody can add one (RFC 6376 8.15).
@@ -23,143 +27,75 @@ var signed = []string{"in-reply-to", "references", "list-id", "list-unsubscribe"
 	"list-owner", "list-archive", "auto-submitted", "feedback-id", "resent-from", "resent-to", "resent-cc", "resent-date", "resent-message-id"}
 
 // Signer signs one message, which is written to it with lines ended by CRLF. It holds the header and nothing of the body.
+// It must be closed.
 type Signer struct {
 	intake
-	keys []mail.SigningKey
-	now  time.Time
+	keys    []mail.SigningKey
+	signers []*dkim.Signer // for the first of keys
+	buffer  *bufio.Writer
 }
 
 // New returns a Signer with keys for a message that leaves now.
-func New(keys []mail.SigningKey, now time.Time) *Signer {
-	return &Signer{keys: keys, now: now, intake: newIntake(len(keys) > 0)}
+func New(keys []mail.SigningKey) *Signer {
+	s := &Signer{keys: keys}
+	if len(keys) > 0 {
+		s.begin = s.start
+	}
+	return s
+}
+
+// start begins to sign with every key, once the header is there.
+func (s *Signer) start(header []byte) (io.Writer, error) {
+	fields := splitFields(header)
+	names, err := headerKeys(fields)
+	if err != nil {
+		return nil, err
+	}
+	var all []io.Writer
+	for _, key := range s.keys {
+		d, err := dkim.NewSigner(&dkim.SignOptions{Domain: key.Domain, Selector: key.Selector, Signer: key.Signer, HeaderKeys: names,
+			HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed})
+		if err != nil {
+			return nil, keyError(key, err)
+		}
+		s.signers = append(s.signers, d)
+		all = append(all, d)
+	}
+	s.buffer = bufio.NewWriterSize(io.MultiWriter(all...), pieces)
+	for _, f := range fields {
+		if isSigned(f.name) {
+			s.buffer.WriteString(f.relaxed()) // the form in which it is signed: one line, however it was folded
+		}
+	}
+	s.buffer.WriteString("\r\n")
+	return s.buffer, nil
 }
 
 // Fields returns a DKIM-Signature field for each key, to be put on top of the message; none without keys.
-func (s *Signer) Fields() ([]byte, error) {
+func (s *Signer) Fields() (out []byte, err error) {
 	if len(s.keys) == 0 {
 		return nil, nil
 	}
-	fields, bodyHash, err := s.finish()
-	if err != nil {
+	if _, err := s.finish(); err != nil {
 		return nil, err
 	}
-	names := named(fields)
-	var out []byte
-	for _, key := range s.keys {
-		f, err := s.signature("DKIM-Signature", "v=1", key, fields, names, bodyHash)
-		if err != nil {
-			return nil, fmt.Errorf("DKIM key %s of %s: %w", key.Selector, key.Domain, err)
+	flushed := s.buffer.Flush() // what is wrong with a key, its signer says
+	for i, d := range s.signers {
+		if err := d.Close(); err != nil {
+			return nil, keyError(s.keys[i], err)
 		}
-		out = append(out, f...)
+		out = append(out, strings.Replace(d.Signature(), "; bh=", ";\r\n\tbh=", 1)...) // the line is too long, and white space may be any
 	}
-	return out, nil
+	return out, flushed
 }
 
-// signature makes a field that signs fields of those names and the body.
-func (s *Signer) signature(name, first string, key mail.SigningKey, fields []field, names []string, bodyHash string) ([]byte, error) {
-	algorithm, err := algorithmOf(key.Signer)
-	if err != nil {
-		return nil, err
+// Close ends what was begun. It may follow Fields.
+func (s *Signer) Close() {
+	for _, d := range s.signers {
+		d.Close()
 	}
-	tags := []string{first, "a=" + algorithm, "c=relaxed/relaxed", "d=" + key.Domain, "s=" + key.Selector, fmt.Sprintf("t=%d", s.now.Unix()),
-		"h=" + strings.Join(names, ":"), "bh=" + bodyHash}
-	return seal(name, tags, selected(fields, names), key.Signer)
 }
 
-// named is the list of fields to sign, h=.
-func named(fields []field) (names []string) {
-	count := map[string]int{}
-	for _, f := range fields {
-		count[f.name]++
-	}
-	for _, name := range oversigned {
-		for range count[name] + 1 {
-			names = append(names, name)
-		}
-	}
-	for _, name := range signed {
-		for range count[name] {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// algorithmOf is the value of a= for a key (RFC 6376 3.3, RFC 8463 3).
-func algorithmOf(key crypto.Signer) (string, error) {
-	switch key.Public().(type) {
-	case *rsa.PublicKey:
-		return "rsa-sha256", nil
-	case ed25519.PublicKey:
-		return "ed25519-sha256", nil
-	}
-	return "", fmt.Errorf("a key of type %T cannot sign mail", key)
-}
-
-// seal makes a signature field of that name over covered fields and itself.
-func seal(name string, tags []string, covered []field, key crypto.Signer) ([]byte, error) {
-	unsigned := name + ": " + fold(tags)
-	var text strings.Builder
-	for _, f := range covered {
-		text.WriteString(f.relaxed())
-	}
-	own := field{strings.ToLower(name), []byte(unsigned)}
-	text.WriteString(strings.TrimSuffix(own.relaxed(), "\r\n")) // RFC 6376 3.7
-	digest := sha256.Sum256([]byte(text.String()))
-	hash := crypto.Hash(crypto.SHA256)
-	if _, ok := key.Public().(ed25519.PublicKey); ok {
-		hash = 0 // RFC 8463 3: the digest itself is what is signed
-	}
-	signature, err := key.Sign(nil, digest[:], hash)
-	if err != nil {
-		return nil, err
-	}
-	out := unsigned
-	for rest := base64.StdEncoding.EncodeToString(signature); rest != ""; {
-		n := min(len(rest), 70)
-		if out != unsigned {
-			out += "\r\n\t "
-		}
-		out, rest = out+rest[:n], rest[n:]
-	}
-	return []byte(out + "\r\n"), nil
-}
-
-// fold writes tags, the last an empty b=, in lines of a sensible length. Only h= can be longer than one: it is broken
-// after a colon (RFC 6376 3.5).
-func fold(tags []string) string {
-	var b strings.Builder
-	width := len("DKIM-Signature: ")
-	put := func(s, before string) {
-		if width > 16 && width+len(before)+len(s) > 76 {
-			b.WriteString("\r\n\t")
-			width, before = 8, ""
-		}
-		b.WriteString(before + s)
-		width += len(before) + len(s)
-	}
-	before := ""
-	for _, tag := range tags {
-		name, value, _ := strings.Cut(tag, "=")
-		if name != "h" {
-			put(tag+";", before)
-			before = " "
-			continue
-		}
-		pieces := strings.SplitAfter(value, ":")
-		for i, piece := range pieces {
-			if i == 0 {
-				piece = "h=" + piece
-			} else {
-				before = ""
-			}
-			if i == len(pieces)-1 {
-				piece += ";"
-			}
-			put(piece, before)
-		}
-		before = " "
-	}
-	b.WriteString("\r\n\tb=")
-	return b.String()
+func keyError(key mail.SigningKey, err error) error {
+	return fmt.Errorf("DKIM key %s of %s: %w", key.Selector, key.Domain, err)
 }

@@ -7,9 +7,11 @@ import (
 	mathrand "math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
+	"go.uber.org/goleak"
 
 	"podmail/mail"
 	"podmail/smtp/sign/signtest"
@@ -24,7 +26,7 @@ var now = time.Unix(1767225600, 0)
 // signedBy is a message with its signatures on top, written in pieces.
 func signedBy(t testing.TB, keys []mail.SigningKey, message string) string {
 	t.Helper()
-	s := New(keys, now)
+	s := New(keys)
 	for rest := message; rest != ""; {
 		n := 1 + mathrand.IntN(len(rest))
 		io.WriteString(s, rest[:n])
@@ -60,8 +62,9 @@ func TestSignaturesVerify(t *testing.T) {
 	keys, records := signtest.Keys(t)
 	for name, m := range map[string]string{
 		"usual": message, "no body": strings.SplitAfter(message, "\r\n\r\n")[0], "empty lines only": strings.SplitAfter(message, "\r\n\r\n")[0] + "\r\n\r\n \r\n",
-		"one line": "From: a@us.example\r\n\r\nx\r\n",
-		"twice":    "From: a@us.example\r\nFrom: b@us.example\r\nReferences: <a@b>\r\nReferences: <c@d>\r\n\r\nx\r\n",
+		"one line":  "From: a@us.example\r\n\r\nx\r\n",
+		"of a list": strings.ToUpper(strings.Join(signed, ": x\r\n")) + ": x\r\nReferences: <a@b>\r\n\t<c@d>\r\n" + message,
+		"twice":     "From: a@us.example\r\nFrom: b@us.example\r\nReferences: <a@b>\r\nReferences: <c@d>\r\n\r\nx\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed := signedBy(t, keys, m)
@@ -133,11 +136,14 @@ func TestChangesAreSeen(t *testing.T) {
 	}
 }
 
-func TestOversigning(t *testing.T) {
+func TestOversigning(t *testing.T) { synctest.Test(t, testOversigning) }
+
+func testOversigning(t *testing.T) {
+	time.Sleep(time.Until(now)) // go-msgauth has no other clock than this machine's, which the bubble stands in for
 	k, _ := signtest.Keys(t)
 	head, _, _ := strings.Cut(signedBy(t, k[1:], message), "b=")
 	head = strings.Join(strings.Fields(head), "")
-	for _, want := range []string{"from:from:", "subject:subject:", "date:date:", "to:to:", "reply-to:", "list-unsubscribe", "t=1767225600;", "a=ed25519-sha256;", "c=relaxed/relaxed;", "d=us.example;s=ed;"} {
+	for _, want := range []string{"from:from:", "subject:subject:", "date:date:", "to:to:", "reply-to:", "list-unsubscribe", "t=1767225600;", "a=ed25519-sha256;", "c=relaxed/relaxed;", "d=us.example;", "s=ed;"} {
 		if !strings.Contains(head, want) {
 			t.Errorf("no %s in %s", want, head)
 		}
@@ -149,17 +155,39 @@ func TestOversigning(t *testing.T) {
 	}
 }
 
+// TestNothingRunsOn: a message that breaks off leaves nobody who waits for the rest of it.
+func TestNothingRunsOn(t *testing.T) {
+	keys, _ := signtest.Keys(t)
+	defer goleak.VerifyNone(t)
+	for _, m := range []string{"", "From: a@us.example\r\n", message} {
+		s := New(keys)
+		io.WriteString(s, m)
+		s.Close()
+	}
+	s := New(append(keys, mail.SigningKey{Signer: strange{}}))
+	io.WriteString(s, message)
+	if _, err := s.Fields(); err == nil {
+		t.Error("signed by a strange key")
+	}
+	s.Close()
+}
+
 func TestNoKeys(t *testing.T) {
 	if got := signedBy(t, nil, message); got != message {
 		t.Error(got)
 	}
-	s := New([]mail.SigningKey{{Signer: strange{}}}, now)
+	s := New([]mail.SigningKey{{Signer: strange{}}})
 	io.WriteString(s, message)
 	if f, err := s.Fields(); err == nil {
 		t.Errorf("signed by a strange key: %s", f)
 	}
 	k, _ := signtest.Keys(t)
-	s = New(k, now)
+	s = New(k)
+	io.WriteString(s, strings.Repeat("References: <a@b>\r\n", maxAlike+1)+message)
+	if f, err := s.Fields(); err == nil {
+		t.Errorf("fields without end were signed: %.100s", f)
+	}
+	s = New(k)
 	for range 300 {
 		io.WriteString(s, "X: "+strings.Repeat("x", 5000)+"\r\n")
 	}

@@ -2,39 +2,37 @@ package sign
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
+	"io"
 )
 
 // maxHeader is how much header is signed: it is held in memory.
 const maxHeader = 1 << 20
 
-// intake takes a message, lines ended by CRLF, in any pieces: it keeps the header and hashes the body.
+// intake takes a message, lines ended by CRLF, in any pieces: it keeps the header and hands the body on.
 type intake struct {
-	wanted bool // or else nothing is kept
+	begin  func(header []byte) (body io.Writer, err error) // called at the end of the header; nil: nothing is wanted
 	header []byte
 	last   []byte // the line that is being read, while in the header
 	inBody bool
-	body   *relaxedBody
+	body   io.Writer
 	err    error
 }
 
-func newIntake(wanted bool) intake { return intake{wanted: wanted, body: newRelaxedBody()} }
-
-// Write implements io.Writer.
+// Write implements io.Writer. It never fails: what is wrong, finish tells.
 func (s *intake) Write(p []byte) (int, error) {
-	if !s.wanted {
+	if s.begin == nil {
 		return len(p), nil
 	}
 	rest := p
-	for !s.inBody && len(rest) > 0 {
+	for !s.inBody && s.err == nil && len(rest) > 0 {
 		line, more := rest, []byte(nil)
 		i := bytes.IndexByte(rest, '\n')
 		if i >= 0 {
 			line, more = rest[:i+1], rest[i+1:]
 		}
 		if len(s.header)+len(s.last)+len(line) > maxHeader {
-			s.err, s.inBody = errors.New("the header is too large to be signed"), true
+			s.err = errors.New("the header is too large to be signed")
 			break
 		}
 		s.last = append(s.last, line...)
@@ -42,22 +40,25 @@ func (s *intake) Write(p []byte) (int, error) {
 		if i < 0 {
 			break
 		}
-		s.inBody = string(s.last) == "\r\n"
-		if !s.inBody {
+		if string(s.last) == "\r\n" {
+			s.inBody = true
+			s.body, s.err = s.begin(s.header)
+		} else {
 			s.header = append(s.header, s.last...)
 		}
 		s.last = s.last[:0]
 	}
-	if s.inBody && s.err == nil {
-		s.body.Write(rest)
+	if s.inBody && s.err == nil && len(rest) > 0 {
+		_, s.err = s.body.Write(rest)
 	}
 	return len(p), nil
 }
 
-// finish returns the header's fields and the body's hash, in base64.
-func (s *intake) finish() ([]field, string, error) {
-	if s.err != nil {
-		return nil, "", s.err
+// finish returns the header's fields. A header that nothing follows ends here.
+func (s *intake) finish() ([]field, error) {
+	if !s.inBody && s.err == nil {
+		s.header, s.inBody = append(s.header, s.last...), true
+		s.body, s.err = s.begin(s.header)
 	}
-	return splitFields(append(s.header, s.last...)), base64.StdEncoding.EncodeToString(s.body.Sum()), nil
+	return splitFields(s.header), s.err
 }
