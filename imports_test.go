@@ -36,6 +36,7 @@ var homes = []struct {
 	{"golang.org/x/time/rate", []string{"web"}, "how often somebody may knock is the doors'"},
 	{"github.com/coder/websocket", []string{"web/stream"}, "WebSockets are web/stream's"},
 	{"github.com/emersion/go-smtp", []string{"smtp", "bench"}, "SMTP is the smtp door's"},
+	{"github.com/emersion/go-msgauth", []string{"smtp/sign", "smtp/verify"}, "DKIM is signed and verified in one place each"},
 	{"github.com/emersion/go-imap", []string{"imap", "bench"}, "IMAP is the imap door's"},
 	{"github.com/prometheus/client_golang", []string{"", "server", "smtp/receive", "web/metrics"}, "each door counts for itself; what is counted is shown in one place"},
 	{"github.com/pelletier/go-toml", []string{"server/config"}, "settings are read in one place"},

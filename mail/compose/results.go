@@ -7,7 +7,8 @@ import (
 	"podmail/mail"
 )
 
-// AuthenticationResults writes the field that tells what was found out about a message's sender (RFC 8601 2.2), folded.
+// AuthenticationResults writes the field that tells what was found out about a message's sender (RFC 8601 2.2), folded. go-msgauth's
+// authres has no name for the method arc, folds nothing, and sorts what belongs together.
 func AuthenticationResults(host string, a *mail.Authentication) string {
 	var b strings.Builder
 	b.WriteString("Authentication-Results: " + token(host, "localhost"))

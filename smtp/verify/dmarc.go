@@ -1,11 +1,14 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 
+	msgauth "github.com/emersion/go-msgauth/dmarc"
 	"golang.org/x/net/idna"
 
 	"podmail/mail"
@@ -29,42 +32,49 @@ var errNoPolicy = errors.New("no DMARC record")
 // unansweredError tells that nothing can be said of a policy yet.
 type unansweredError struct{ error }
 
-// readPolicy reads a record. What it does not know, and values that cannot be, are passed over (RFC 7489 6.3).
+// readPolicy reads a record. What go-msgauth does not know, and values that cannot be, are passed over (RFC 7489 6.3): it
+// would have none of a record with one such tag, so it is shown them one by one first. v= comes before all others.
 func readPolicy(text string) (r policyRecord, err error) {
 	version, rest, _ := strings.Cut(text, ";")
 	name, value, _ := strings.Cut(version, "=")
 	if strings.TrimSpace(name) != "v" || strings.TrimSpace(value) != "DMARC1" {
 		return r, errNoPolicy
 	}
-	t := map[string]string{}
+	good := map[string]string{}
+	wrong := false
 	for piece := range strings.SplitSeq(rest, ";") {
-		name, value, _ := strings.Cut(piece, "=")
-		if name = strings.ToLower(strings.TrimSpace(name)); t[name] == "" {
-			t[name] = strings.ToLower(strings.TrimSpace(value))
+		name, value, _ := strings.Cut(strings.ToLower(piece), "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if _, twice := good[name]; twice || name == "" || value == "" {
+			continue
+		}
+		tag := name + "=" + value
+		if _, err := msgauth.Parse("v=DMARC1; p=none; " + tag); err == nil {
+			good[name] = tag
+		} else {
+			wrong = wrong || name == "p" || name == "sp"
 		}
 	}
-	r = policyRecord{policy: mail.DMARCPolicy(t["p"]), subdomains: mail.DMARCPolicy(t["sp"]), percent: 100,
-		strictDKIM: t["adkim"] == "s", strictSPF: t["aspf"] == "s"}
+	wrong = wrong || good["p"] == ""
+	if wrong {
+		if !strings.Contains(good["rua"], ":") { // RFC 7489 6.6.3 step 6
+			return r, errors.New("the record has no policy")
+		}
+		good["p"], good["sp"] = "p=none", ""
+	}
+	record, err := msgauth.Parse(strings.Join(append([]string{"v=DMARC1"}, slices.Collect(maps.Values(good))...), ";"))
+	if err != nil {
+		return r, err
+	}
+	r = policyRecord{policy: mail.DMARCPolicy(record.Policy), subdomains: mail.DMARCPolicy(cmp.Or(record.SubdomainPolicy, record.Policy)), percent: 100,
+		strictDKIM: record.DKIMAlignment == msgauth.AlignmentStrict, strictSPF: record.SPFAlignment == msgauth.AlignmentStrict}
 	if len(text) <= maxPolicy { // cut, it would name others
 		r.text = text
 	}
-	if n, err := strconv.Atoi(t["pct"]); err == nil && n >= 0 && n <= 100 {
-		r.percent = n
-	}
-	if !known(r.policy) || r.subdomains != "" && !known(r.subdomains) {
-		if !strings.Contains(t["rua"], ":") { // RFC 7489 6.6.3 step 6
-			return r, errors.New("the record has no policy")
-		}
-		r.policy, r.subdomains = mail.PolicyNone, ""
-	}
-	if r.subdomains == "" {
-		r.subdomains = r.policy
+	if record.Percent != nil {
+		r.percent = *record.Percent
 	}
 	return r, nil
-}
-
-func known(p mail.DMARCPolicy) bool {
-	return p == mail.PolicyNone || p == mail.PolicyQuarantine || p == mail.PolicyReject
 }
 
 // dmarc judges the message by the domain of its author. With several authors the worst verdict counts, so that one more

@@ -3,6 +3,8 @@ package verify
 import (
 	"strings"
 	"testing"
+
+	"podmail/mail"
 )
 
 // FuzzMessage lets any header and body arrive in two pieces, whatever they say of signatures and seals.
@@ -63,6 +65,10 @@ func FuzzSPF(f *testing.F) {
 			}
 		}
 	})
+}
+
+func known(p mail.DMARCPolicy) bool {
+	return p == mail.PolicyNone || p == mail.PolicyQuarantine || p == mail.PolicyReject
 }
 
 func FuzzRecords(f *testing.F) {

@@ -15,16 +15,20 @@ import (
 	"podmail/server/dns"
 )
 
-// maxKeyBits bounds what a single verification can cost.
-const maxKeyBits = 8192
+const (
+	minKeyBits = 1024 // RFC 8301 3.2; go-msgauth rounds up
+	maxKeyBits = 8192 // bounds what a single verification can cost; go-msgauth has none
+)
 
 // publicKey is a key as a domain publishes it (RFC 6376 3.6.1).
 type publicKey struct {
 	key    crypto.PublicKey // *rsa.PublicKey or ed25519.PublicKey
 	strict bool             // t=s: i= must not be in a subdomain
+	record string           // as it was published, in single spaces
 }
 
-// keyring finds the keys that a message's signatures name, each once.
+// keyring finds the keys that a message's signatures name, each once, for DKIM and ARC. go-msgauth is handed
+// the records of those that are good: it takes no second record at a name, and a key of any size.
 type keyring struct {
 	resolver dns.Resolver
 	mu       sync.Mutex
@@ -93,12 +97,15 @@ func readKey(text string) (*publicKey, *fault) {
 	if err != nil {
 		return nil, permanent(mail.FaultKeySyntax, "the key is no base64")
 	}
-	k := &publicKey{strict: slices.Contains(list(t["t"]), "s")}
+	k := &publicKey{strict: slices.Contains(list(t["t"]), "s"), record: strings.Join(strings.Fields(text), " ")}
 	switch t["k"] {
 	case "rsa", "":
 		key, ok := readRSA(data)
 		if !ok {
 			return nil, permanent(mail.FaultKeySyntax, "the key is no RSA key")
+		}
+		if key.N.BitLen() < minKeyBits {
+			return nil, permanent(mail.FaultWeakKey, "the key has %d bits, fewer than %d", key.N.BitLen(), minKeyBits)
 		}
 		k.key = key
 	case "ed25519":

@@ -5,7 +5,10 @@ import "strings"
 // methodResult is one method=result of an Authentication-Results field (RFC 8601 2.2).
 type methodResult struct{ method, value string }
 
-// parseResults reads the results of a field's value, whatever precedes them. Properties and comments are left out.
+// parseResults reads by hand what go-msgauth's authres would read otherwise than it was meant: a semicolon in a comment or
+// in quotes would begin another result there, which anybody could have had written.
+//
+// It reads the results of a field's value, whatever precedes them. Properties and comments are left out.
 func parseResults(value string) (results []methodResult) {
 	for piece := range strings.SplitSeq(withoutComments(value), ";") {
 		words := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(piece, " =", "="), "= ", "="))

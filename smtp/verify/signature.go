@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"podmail/mail"
 )
@@ -93,6 +94,11 @@ type signature struct {
 	relaxedBody bool
 	length      int64 // l=; -1: none
 	body        *bodyHash
+
+	expires time.Time  // x=, of DKIM
+	trial   *trial     // before go-msgauth, of DKIM; nil: it is ours to verify
+	key     *publicKey // that trial was given
+	wrong   *fault     // that trial found
 }
 
 // readSignature reads what every signature has.
@@ -209,9 +215,6 @@ func (s *signature) checkValue(signed []byte, k *publicKey) *fault {
 	case *rsa.PublicKey:
 		if s.algorithm != "rsa-sha256" {
 			return permanent(mail.FaultKeyType, "the key is RSA, the signature is not")
-		}
-		if key.N.BitLen() < 1024 { // RFC 8301 3.2
-			return permanent(mail.FaultWeakKey, "the key has %d bits, fewer than 1024", key.N.BitLen())
 		}
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], s.value) == nil
 	case ed25519.PublicKey: // RFC 8463 3

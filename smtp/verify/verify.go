@@ -2,8 +2,9 @@
 // names of the peer's address (RFC 8601 2.7.3) and DNS block lists (RFC 5782). It looks at bytes as they pass and asks
 // DNS; what follows from its verdicts is the server's to decide.
 //
-// One Check goes along with one message: look-ups run while the body comes in, bodies are hashed and never held. DKIM
-// and ARC share their fields, keys and canonical forms (signature, key, canonical), dkim and arc are what differs.
+// One Check goes along with one message: look-ups run while the body comes in, bodies are hashed and never held.
+// go-msgauth verifies DKIM and reads DMARC records. There is no library for ARC: it shares its fields, keys and canonical
+// forms (signature, key, canonical) with what of DKIM go-msgauth leaves to us (dkim).
 package verify
 
 import (
@@ -63,6 +64,7 @@ type Check struct {
 
 	reader  headerReader
 	bodies  []*bodyHash
+	trials  []*trial
 	keys    *keyring
 	header  header
 	signed  []*signature // of DKIM-Signature fields
@@ -106,8 +108,14 @@ func (c *Check) Write(p []byte) (int, error) {
 	if done {
 		c.readHeader()
 	}
+	if len(rest) == 0 {
+		return n, nil
+	}
 	for _, b := range c.bodies {
 		b.write(rest)
+	}
+	for _, t := range c.trials {
+		t.write(rest)
 	}
 	return n, nil
 }
@@ -118,6 +126,9 @@ func (c *Check) readHeader() {
 	c.readSignatures()
 	c.arc = readChain(c.header)
 	for _, s := range append(slices.Clone(c.signed), c.arc.signatures()...) {
+		if s.trial != nil {
+			continue
+		}
 		if s.bodyHash != nil {
 			s.body = c.bodyOf(s)
 		}
@@ -146,9 +157,15 @@ func (c *Check) Finish() mail.Authentication {
 	for _, b := range c.bodies {
 		b.finish()
 	}
+	for _, t := range c.trials {
+		t.finish()
+	}
 	a := mail.Authentication{Remote: c.peer.Remote, HELO: c.peer.HELO, ReversePath: c.peer.ReversePath, DKIM: []mail.DKIMResult{}}
 	c.lookups.Wait()
 	a.Reverse, a.HELOSPF, a.SPF, a.BlockLists = c.reverse, c.helo, c.spf, c.listed
+	for _, t := range c.trials {
+		t.judge()
+	}
 	for _, s := range c.signed {
 		a.DKIM = append(a.DKIM, s.verify(c.header, c.keys))
 	}
@@ -162,5 +179,8 @@ func (c *Check) Finish() mail.Authentication {
 // Close gives up what still runs.
 func (c *Check) Close() {
 	c.cancel()
+	for _, t := range c.trials {
+		t.pipe.CloseWithError(errInterrupted)
+	}
 	c.lookups.Wait()
 }
