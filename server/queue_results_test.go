@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -39,4 +41,30 @@ func TestWhatAHostHasTakenIsNotSentAgain(t *testing.T) {
 	if reports, _ := s.notices(t); len(reports) != 1 {
 		t.Errorf("%d notifications", len(reports))
 	}
+}
+
+// TestOneOfManyDestinationsIsReached: a pod whose first destinations are all paused gets to the one behind them.
+func TestOneOfManyDestinationsIsReached(t *testing.T) {
+	ctx := context.Background()
+	hosts := servertest.NewCourier(nil)
+	w := servertest.New(t, func(o *server.Options) { o.Courier = hosts })
+	s := &sending{w, hosts, w.Inbox(t, w.Pod(t, "a"), "alice")}
+	var to []string
+	for i := range 130 {
+		to = append(to, fmt.Sprintf("bob@d%03d.test", i))
+		if err := w.Server.Pause(ctx, w.Org, mail.PauseDestination, fmt.Sprintf("d%03d.test", i), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(to) > 0 {
+		n := min(len(to), 40)
+		s.send(t, s.alice, to[:n]...)
+		to = to[n:]
+	}
+	s.send(t, s.alice, "bob@z.test")
+	s.carry(t, "the last one is reached", func() bool { return len(hosts.Seen()) == 1 })
+	for i := range 3 {
+		s.send(t, s.alice, fmt.Sprintf("bob%d@z.test", i))
+	}
+	s.carry(t, "again", func() bool { return len(hosts.Seen()) == 4 })
 }
