@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"sync"
 
 	"podmail/mail"
 	"podmail/storage"
@@ -40,26 +41,52 @@ func (s *Server) SigningKeys(ctx context.Context, scope mail.Scope, name string)
 			return nil, err
 		}
 	}
-	return signers(&domain, keys)
+	return s.signers(&domain, keys)
 }
 
 // signers are those of a domain's keys that sign now.
-func signers(d *mail.Domain, keys []mail.DKIMKey) (signing []mail.SigningKey, err error) {
+func (s *Server) signers(d *mail.Domain, keys []mail.DKIMKey) (signing []mail.SigningKey, err error) {
 	for _, k := range keys {
 		if !k.Signs() {
 			continue
 		}
-		private, err := x509.ParsePKCS8PrivateKey(k.Private)
+		signer, err := s.parsedKeys.parse(k.Private)
 		if err != nil {
 			return nil, fmt.Errorf("key %s of %s: %w", k.Selector, d.Name, err)
-		}
-		signer, ok := private.(crypto.Signer)
-		if !ok {
-			return nil, fmt.Errorf("key %s of %s cannot sign: %T", k.Selector, d.Name, private)
 		}
 		signing = append(signing, mail.SigningKey{Domain: d.Name, Selector: k.Selector, Signer: signer})
 	}
 	return signing, nil
+}
+
+// maxParsedKeys is how many keys are kept parsed.
+const maxParsedKeys = 1000
+
+// parsedKeys keeps keys that sign as they are used: to read one takes a fifth of the time of a signature.
+type parsedKeys struct {
+	mu   sync.Mutex
+	keys map[string]crypto.Signer // by PKCS #8
+}
+
+func (p *parsedKeys) parse(der []byte) (crypto.Signer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if signer, ok := p.keys[string(der)]; ok {
+		return signer, nil
+	}
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("it cannot sign: %T", private)
+	}
+	if p.keys == nil || len(p.keys) >= maxParsedKeys {
+		p.keys = map[string]crypto.Signer{}
+	}
+	p.keys[string(der)] = signer
+	return signer, nil
 }
 
 // builtinKeys are the keys of the installation's own domain. They take time to make, so that they are made when they are

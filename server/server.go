@@ -99,6 +99,7 @@ type Server struct {
 	awaited      atomic.Int64  // searches that wait for the indexer
 	reading      chan struct{} // has room for the reports on domains that are read at a time
 	used         usedKeys
+	parsedKeys   parsedKeys
 	unheard      unheard
 	buffers      sync.Pool // *bytes.Buffer, for messages on their way to a row
 }
