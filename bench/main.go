@@ -5,9 +5,10 @@
 // measures, stops it, and then does the same with a Postfix and a Dovecot of its own, so that the two never share the
 // machine. What it starts it stops, and what it made it removes.
 //
-//	go run ./bench                       everything; some five minutes
-//	go run ./bench -quick -peer=false    a look at Podmail alone; some thirty seconds
+//	go run ./bench                       everything; some eight minutes
+//	go run ./bench -quick -peer=false    a look at Podmail alone; about a minute
 //	go run ./bench -only smtp,store -peer=false -profile /tmp/p    where the time goes
+//	go run ./bench -only queue -peer=false    mail to other hosts; some two minutes
 //	go run ./bench -quiet 1m -json FILE  figures to keep, from a machine that others use too
 //	go run ./bench -list 1000000 -inboxes 1000000 -timeout 2h      in a large file
 //
