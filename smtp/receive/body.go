@@ -24,7 +24,7 @@ const maxBodyLine = 1 << 20
 // body reads a message's body and refuses what must not be taken: bare CR and LF, which hide a second message from one
 // of two servers, headers and lines without end, and a body that was cut off.
 type body struct {
-	r, rest            io.Reader // rest is read when the body was refused
+	r                  io.Reader
 	maxHeader, maxSize int64
 
 	size   int64
@@ -125,7 +125,7 @@ func (b *body) drain() {
 	if b.err == io.EOF || b.broken != nil {
 		return
 	}
-	n, err := io.Copy(io.Discard, io.LimitReader(b.rest, b.maxSize+1))
+	n, err := io.Copy(io.Discard, io.LimitReader(b.r, b.maxSize+1))
 	b.size += n
 	if err != nil {
 		b.broken = err

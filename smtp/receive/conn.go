@@ -1,7 +1,6 @@
 package receive
 
 import (
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -128,21 +127,3 @@ func (c *conn) hangUpWhenIdle() {
 		c.Conn.SetReadDeadline(time.Now()) // a connection that is gone already needs no waking
 	}
 }
-
-// source is where a session reads from: it sends what was answered before it waits for more, so that the answers to
-// commands that came together leave together (RFC 2920 3.2).
-type source struct{ x *session }
-
-// Read implements io.Reader.
-func (s source) Read(p []byte) (int, error) {
-	if err := s.x.w.Flush(); err != nil {
-		return 0, err
-	}
-	n, err := s.x.stream.Read(p)
-	if n > 0 {
-		s.x.reads++
-	}
-	return n, err
-}
-
-var _ io.Reader = source{}

@@ -4,43 +4,39 @@ import (
 	"io"
 	"strconv"
 
+	"podmail/mail"
+	"podmail/server"
 	"podmail/smtp/wire"
 )
 
-// data is DATA: the message follows, up to a line with a dot.
-func (x *session) data(argument string) *wire.Reply {
-	switch {
-	case argument != "":
-		return wire.NewReply(501, "5.5.4", "DATA stands alone")
-	case x.mail == nil || len(x.mail.in.Recipients) == 0:
-		return wire.NewReply(503, "5.5.1", "No recipient was accepted")
-	}
-	x.send(&wire.Reply{Code: 354, Lines: []string{"Go ahead, and end with a line that is a dot"}})
-	r := wire.NewData(x.r)
-	return x.receive(r, r)
+// Data implements gosmtp.Session: it returns when the message is stored and synced, or refused. A message in chunks comes
+// out of a pipe.
+func (x *session) Data(r io.Reader) error {
+	t := x.mail
+	reply := wire.NewReply(451, "4.3.0", "Internal error, try again later") // if it panics
+	pipe, chunked := r.(*io.PipeReader)
+	t.progress.begin(pipe)
+	defer func() { t.progress.end(reply) }()
+	reply = x.receive(t, r, chunked)
+	return asError(reply)
 }
 
-// receive reads a message to its end and answers for it. Of a message that was refused the rest is read all the same, so
-// that the next command is found behind it.
-func (x *session) receive(r, rest io.Reader) *wire.Reply {
-	x.c.beginBody()
-	defer x.c.endBody()
-	b := &body{r: r, rest: rest, maxHeader: x.s.o.MaxHeaderSize, maxSize: x.s.o.Server.MaxMessageSize()}
-	id, err := x.deliver(b)
-	accounts := x.accounts()
-	x.mail, x.idle = nil, 0
-	if err != nil {
+// receive reads a message and answers for it. Of a message after DATA that was refused the rest is read all the same, so
+// that the next command is found behind it; go-smtp would do so without a bound.
+func (x *session) receive(t *transaction, r io.Reader, chunked bool) *wire.Reply {
+	b := &body{r: r, maxHeader: x.s.o.MaxHeaderSize, maxSize: x.s.o.Server.MaxMessageSize()}
+	id, err := x.deliver(t.in, followed{b, t.progress})
+	if err != nil && !chunked {
 		b.drain()
 	}
-	x.s.rates.note(accounts, usage{bytes: b.size})
-	x.s.metrics.bytes.WithLabelValues(x.role.String()).Add(float64(b.size))
+	x.s.rates.note(x.accounts(), usage{bytes: b.size})
+	x.s.metrics.bytes.WithLabelValues(x.g.role.String()).Add(float64(b.size))
 	switch {
-	case b.broken != nil: // the peer is gone, or what comes now is not its next command
-		x.over = true
+	case b.broken == errEndless: // the peer is there, and sends far more than it may
 		x.countMessage("cut_off")
-		if reply := x.brokenReply(b.broken); reply != nil {
-			return reply
-		}
+		return x.g.hangUp(552, "5.3.4", "The message is too large: at most "+strconv.FormatInt(b.maxSize, 10)+" bytes")
+	case b.broken != nil: // or given up between chunks; the guard knows
+		x.countMessage("cut_off")
 		return wire.NewReply(421, "4.4.2", "The message was cut off")
 	case err != nil:
 		reply := x.reply(err)
@@ -48,14 +44,20 @@ func (x *session) receive(r, rest io.Reader) *wire.Reply {
 		return reply
 	}
 	x.countMessage("accepted")
-	x.unheard, x.since = id, x.reads
+	x.g.unheard, x.g.since = id, x.g.reads
 	return wire.NewReply(250, "2.0.0", "OK: queued as "+id)
 }
 
-// brokenReply is for bodies that end the session though the peer is there: it sends far more than it may.
-func (x *session) brokenReply(err error) *wire.Reply {
-	if err != errEndless {
-		return nil
+// deliver hands a message over.
+func (x *session) deliver(in server.Incoming, body io.Reader) (id string, err error) {
+	in.Body = body
+	id = newTrace()
+	ctx := mail.WithTrace(x.g.ctx, id)
+	if x.g.role == MX {
+		defer x.examined(ctx, &in)()
+		err = x.s.o.Server.Deliver(ctx, in)
+	} else {
+		_, err = x.s.o.Server.Submit(ctx, *x.grant, in)
 	}
-	return x.hangUp(552, "5.3.4", "The message is too large: at most "+strconv.FormatInt(x.s.o.Server.MaxMessageSize(), 10)+" bytes")
+	return id, err
 }

@@ -5,40 +5,29 @@ import (
 	"time"
 
 	"podmail/server"
-	"podmail/smtp/wire"
 )
 
-// hello is EHLO and HELO. What had begun is forgotten (RFC 5321 4.1.4).
-func (x *session) hello(c wire.Command) *wire.Reply {
-	if !wire.ValidHello(c.Argument) {
-		return wire.NewReply(501, "5.5.4", "Say "+c.Verb+" with the name of your host")
+// announced makes the extensions that go-smtp announces those that there are. Left out on purpose: BINARYMIME (RFC 3030),
+// since a body that is no lines could be read by no IMAP client; and, from other servers, DSN (RFC 3461): mail that comes
+// in ends here, so the sender's server itself reports that it was relayed to one that reports no more.
+func (g *guard) announced(lines []string) []string {
+	out := []string{g.s.o.Hostname}
+	for _, l := range lines[1:] {
+		switch {
+		case l == "SIZE": // see Server.library
+			out = append(out, fmt.Sprint("SIZE ", g.s.o.Server.MaxMessageSize()))
+		case l != "DSN" || g.role != MX:
+			out = append(out, l)
+		}
 	}
-	x.mail, x.helo, x.extended = nil, c.Argument, c.Verb == "EHLO"
-	if !x.extended {
-		return &wire.Reply{Code: 250, Lines: []string{x.s.o.Hostname}}
-	}
-	return &wire.Reply{Code: 250, Lines: append([]string{x.s.o.Hostname}, x.extensions()...)}
-}
-
-// extensions are what EHLO announces. Left out on purpose: BINARYMIME (RFC 3030), since a body that is no lines could be
-// read by no IMAP client; and, from other servers, DSN (RFC 3461): mail that comes in ends here, so the sender's server
-// itself reports that it was relayed to one that reports no more.
-func (x *session) extensions() []string {
-	out := []string{"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING",
-		fmt.Sprint("SIZE ", x.s.o.Server.MaxMessageSize()),
-		fmt.Sprint("LIMITS RCPTMAX=", x.s.o.MaxRecipients)} // RFC 9422
-	if _, secret := x.tlsState(); secret {
+	if _, secret := g.tlsState(); secret {
 		out = append(out, "REQUIRETLS") // RFC 8689
-	} else if x.s.o.TLSConfig != nil {
+	} else if g.s.o.TLSConfig != nil {
 		out = append(out, "STARTTLS")
 	}
-	if x.role == MX {
-		return out
-	}
-	until := x.s.o.Clock.Now().Add(server.MaxHold).UTC().Format(time.RFC3339)
-	out = append(out, "DSN", fmt.Sprint("FUTURERELEASE ", int64(server.MaxHold/time.Second), " ", until))
-	if mechanisms := x.mechanisms(); mechanisms != "" {
-		out = append(out, "AUTH "+mechanisms)
+	if g.role != MX {
+		until := g.s.o.Clock.Now().Add(server.MaxHold).UTC().Format(time.RFC3339)
+		out = append(out, fmt.Sprint("FUTURERELEASE ", int64(server.MaxHold/time.Second), " ", until)) // RFC 4865
 	}
 	return out
 }

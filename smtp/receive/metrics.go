@@ -3,8 +3,6 @@ package receive
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
-
-	"podmail/smtp/wire"
 )
 
 // metrics are what the listeners count. docs/receiving.md names them.
@@ -39,14 +37,5 @@ func newMetrics(r prometheus.Registerer) *metrics {
 }
 
 func (x *session) countMessage(result string) {
-	x.s.metrics.messages.WithLabelValues(x.role.String(), result).Inc()
-}
-
-// countRecipient counts what a recipient was answered with. One that was accepted is progress.
-func (x *session) countRecipient(r *wire.Reply) *wire.Reply {
-	if r.Code < 300 {
-		x.idle = 0
-	}
-	x.s.metrics.recipients.WithLabelValues(x.role.String(), replyClass(r.Code)).Inc()
-	return r
+	x.s.metrics.messages.WithLabelValues(x.g.role.String(), result).Inc()
 }

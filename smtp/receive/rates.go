@@ -70,7 +70,7 @@ func (r *rates) add(accounts []account, u usage, now time.Time) {
 
 // accounts are those that the session's usage is counted for: the inbox that logged in, else where the peer is.
 func (x *session) accounts() []account {
-	ip := x.c.remote.Addr()
+	ip := x.g.c.remote.Addr()
 	switch {
 	case x.grant != nil:
 		return []account{{x.grant.InboxID, 1}}

@@ -2,6 +2,10 @@ package receive
 
 import (
 	"errors"
+	"fmt"
+	"strings"
+
+	gosmtp "github.com/emersion/go-smtp"
 
 	"podmail/mail"
 	"podmail/smtp/wire"
@@ -41,6 +45,18 @@ func replyTo(code mail.Code, reason mail.Reason, text string) *wire.Reply {
 	return wire.NewReply(451, "4.3.0", "Internal error, try again later")
 }
 
+// asError makes a reply one that go-smtp gives; nil is its own. The guard keeps it within its line.
+func asError(r *wire.Reply) error {
+	if r == nil {
+		return nil
+	}
+	e := &gosmtp.SMTPError{Code: r.Code, Message: strings.NewReplacer("\r", "?", "\n", "?").Replace(r.Lines[0])}
+	if _, err := fmt.Sscanf(r.Status, "%d.%d.%d", &e.EnhancedCode[0], &e.EnhancedCode[1], &e.EnhancedCode[2]); err != nil {
+		e.EnhancedCode = gosmtp.EnhancedCodeNotSet
+	}
+	return e
+}
+
 // reply turns an error into what the peer is told. Whatever is not meant for the peer goes to the log.
 func (x *session) reply(err error) *wire.Reply {
 	if r, ok := errors.AsType[*wire.Reply](err); ok { // the body's own refusal
@@ -48,7 +64,7 @@ func (x *session) reply(err error) *wire.Reply {
 	}
 	code := mail.CodeOf(err)
 	if code == mail.CodeInternal || code == mail.CodeUnavailable {
-		x.log.Error("smtp command failed", "error", err)
+		x.g.log.Error("smtp command failed", "error", err)
 	}
 	var reason mail.Reason
 	text := ""
@@ -61,7 +77,7 @@ func (x *session) reply(err error) *wire.Reply {
 // tooMuch refuses what goes beyond a limit per hour. It passes, and the sender's server tries again.
 func (x *session) tooMuch(of string) *wire.Reply {
 	x.s.metrics.limited.WithLabelValues(of).Inc()
-	x.log.Info("rate limited", "of", of)
+	x.g.log.Info("rate limited", "of", of)
 	return wire.NewReply(450, "4.7.1", "Too many "+of+" or bytes in one hour, try again later")
 }
 

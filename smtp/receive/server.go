@@ -1,8 +1,10 @@
-// Package receive is Podmail's SMTP listeners (RFC 5321, RFC 6409): connections, their limits, and sessions that turn
-// commands into server's verbs and its errors into replies.
+// Package receive is Podmail's SMTP listeners (RFC 5321, RFC 6409) over go-smtp: connections, their limits, and sessions
+// that turn commands into server's verbs and its errors into replies.
 //
-// Commands and bodies are read by smtp/wire; one goroutine serves a connection. conn bounds its time, peers counts who is
-// connected, rates what each peer sends, guesses who tries to log in; a file per command does the rest.
+// go-smtp runs the sessions. It is served guards in the place of connections: a guard lies above TLS, hands it one command
+// at a time, closes its traps, adds the extensions that it lacks, and corrects its codes. Below TLS, conn bounds the time
+// of a connection; peers counts who is connected, rates what each peer sends, guesses who tries to log in. The session's
+// methods, a file per command, do the rest.
 package receive
 
 import (
@@ -19,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	gosmtp "github.com/emersion/go-smtp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"podmail/mail"
@@ -128,12 +131,36 @@ func (s *Server) Serve(l net.Listener, role Role) error {
 	}
 	s.listeners = append(s.listeners, l)
 	s.mu.Unlock()
+	q := newQueue(l.Addr())
+	served := make(chan error, 1)
+	go func() { served <- s.library().Serve(q) }()
+	err := s.accept(l, role, q)
+	q.Close()
+	<-served // which says that q is closed
+	return err
+}
+
+// library is go-smtp, set up so that it neither refuses nor announces what the guard and the session decide.
+func (s *Server) library() *gosmtp.Server {
+	g := gosmtp.NewServer(gosmtp.BackendFunc(newSession))
+	g.Domain = s.o.Hostname
+	g.MaxRecipients = s.o.MaxRecipients
+	g.MaxMessageBytes = 0 // body bounds it: go-smtp refuses what has just this size, and reads on without end in what is larger
+	g.MaxLineLength = 0   // the guard bounds them
+	g.AllowInsecureAuth = true
+	g.EnableSMTPUTF8, g.EnableREQUIRETLS, g.EnableDSN = true, true, true
+	g.ErrorLog = errorLog{s.o.Log}
+	return g
+}
+
+// accept begins a session on every connection.
+func (s *Server) accept(l net.Listener, role Role, q *queue) error {
 	for wait := time.Duration(0); ; {
 		raw, err := l.Accept()
 		switch {
 		case err == nil:
 			wait = 0
-			s.take(raw, role)
+			s.take(raw, role, q)
 		case s.isClosing():
 			return nil
 		case errors.Is(err, net.ErrClosed):
@@ -146,42 +173,63 @@ func (s *Server) Serve(l net.Listener, role Role) error {
 	}
 }
 
-// take begins a session on a connection, on a goroutine of its own, unless there are too many.
-func (s *Server) take(raw net.Conn, role Role) {
+// take begins a session on a connection unless there are too many. What may take time before it does so on a goroutine of
+// its own.
+func (s *Server) take(raw net.Conn, role Role, q *queue) {
 	c := &conn{Conn: raw, s: s, remote: addrPort(raw.RemoteAddr()), trace: newTrace()}
 	if refusal := s.peers.enter(c); refusal != "" {
 		s.refuse(c, role, refusal)
 		return
 	}
 	s.metrics.open.Inc()
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				s.o.Log.Error("smtp session broke", "trace", c.trace, "panic", r, "stack", string(debug.Stack()))
-			}
-			c.Close()
-			s.peers.leave(c)
-			s.metrics.open.Dec()
-		}()
-		s.serve(c, role)
-	}()
+	go s.begin(c, role, q)
 }
 
-// serve finds out who the peer is, and speaks with it.
-func (s *Server) serve(c *conn, role Role) {
+// begin finds out who the peer is, and hands it to go-smtp.
+func (s *Server) begin(c *conn, role Role, q *queue) {
+	begun := false
+	defer func() {
+		if r := recover(); r != nil {
+			s.broke(c, r)
+		}
+		if !begun {
+			c.Close()
+			s.leave(c)
+		}
+	}()
+	if !s.admit(c, role) {
+		return
+	}
+	g := newGuard(s, c, role, q)
+	begun = (role != SubmissionTLS || g.handshake()) && q.put(g)
+}
+
+// admit counts a peer where it comes from, and tells whether it may stay.
+func (s *Server) admit(c *conn, role Role) bool {
 	if inNetworks(s.o.ProxyNetworks, c.remote.Addr()) {
 		if err := c.readProxyHeader(); err != nil {
 			s.o.Log.Warn("a proxy's connection was closed", "remote", c.remote, "error", err)
 			s.metrics.connections.WithLabelValues(role.String(), "no_proxy_header").Inc()
-			return
+			return false
 		}
 	}
 	if refusal := s.peers.place(c); refusal != "" {
 		s.refuse(c, role, refusal)
-		return
+		return false
 	}
 	s.metrics.connections.WithLabelValues(role.String(), "taken").Inc()
-	newSession(s, c, role).run()
+	return true
+}
+
+// leave counts a connection out that is closed.
+func (s *Server) leave(c *conn) {
+	s.peers.leave(c)
+	s.metrics.open.Dec()
+}
+
+// broke reports a panic.
+func (s *Server) broke(c *conn, panicked any) {
+	s.o.Log.Error("smtp session broke", "trace", c.trace, "panic", panicked, "stack", string(debug.Stack()))
 }
 
 // refuse closes a connection that cannot be served, with a word of why where TLS does not lie above.

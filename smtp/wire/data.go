@@ -2,24 +2,26 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 )
 
-// Data reads the body that follows DATA, up to CRLF "." CRLF and nothing else: a dot between other line breaks is part
-// of the body (RFC 5321 4.1.1.4). Dots that were doubled come out single; line breaks come out as they came.
+// Data reads the body that follows DATA as it is sent, dots doubled, up to and with CRLF "." CRLF and nothing else: a dot
+// between other line breaks is part of the body (RFC 5321 4.1.1.4). A bare CR comes out as a bare LF: whoever looks for
+// the end of the body afterwards then finds it where it is, whatever they make of CR, and can still refuse the body.
 type Data struct {
 	r     *bufio.Reader
 	piece []byte // read but not handed out; valid until the next look at r
 	mid   bool   // what comes next continues a line
-	cr    bool   // the last byte read was CR
+	ended bool
 	err   error
 }
 
 // NewData returns a reader of the body that r stands before. Its buffer must hold more than the last line.
 func NewData(r *bufio.Reader) *Data { return &Data{r: r} }
 
-// Read implements io.Reader. io.EOF comes with the end of the body, io.ErrUnexpectedEOF with that of the stream.
+// Read implements io.Reader. io.EOF comes after the end of the body, io.ErrUnexpectedEOF with that of the stream.
 func (d *Data) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(d.piece) == 0 {
@@ -43,6 +45,9 @@ func (d *Data) Read(p []byte) (n int, err error) {
 
 // next takes the next line, or as much of a long one as the buffer holds.
 func (d *Data) next() {
+	if d.ended {
+		d.err = io.EOF
+	}
 	if d.err != nil {
 		return
 	}
@@ -54,15 +59,20 @@ func (d *Data) next() {
 		}
 		return
 	}
-	begins := !d.mid
-	d.mid = err != nil || !(len(line) > 1 && line[len(line)-2] == '\r' || len(line) == 1 && d.cr)
-	d.cr = line[len(line)-1] == '\r'
-	if begins && line[0] == '.' {
-		if string(line) == ".\r\n" {
-			d.err = io.EOF
-			return
+	if err != nil && line[len(line)-1] == '\r' { // it is to be seen with what follows it
+		d.err = d.r.UnreadByte()
+		line = line[:len(line)-1]
+	}
+	d.ended = !d.mid && string(line) == ".\r\n"
+	text, whole := bytes.CutSuffix(line, []byte("\r\n"))
+	d.mid = !whole
+	for {
+		i := bytes.IndexByte(text, '\r')
+		if i < 0 {
+			break
 		}
-		line = line[1:]
+		text[i] = '\n'
+		text = text[i+1:]
 	}
 	d.piece = line
 }
