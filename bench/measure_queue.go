@@ -58,6 +58,7 @@ func newOutgoing(b *bench, s *side) (*outgoing, error) {
 	}
 	o := &outgoing{b: b, on: s}
 	if o.world, err = newWorld(); err != nil {
+		os.RemoveAll(dir)
 		return nil, err
 	}
 	if o.installation, err = install(b.ctx, dir, b.profile != "", o.world.settings()); err == nil {
@@ -65,6 +66,7 @@ func newOutgoing(b *bench, s *side) (*outgoing, error) {
 	}
 	if err != nil {
 		o.world.close()
+		os.RemoveAll(dir)
 		return nil, err
 	}
 	stop := o.side.stop
