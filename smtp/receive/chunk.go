@@ -74,6 +74,9 @@ func (g *guard) chunkAnswered(r *wire.Reply) *wire.Reply {
 		}
 		g.feed, g.silent, r = []byte("RSET\r\n"), true, refusal // go-smtp does not know
 	}
+	if r.Code != 250 { // go-smtp has skipped what Data did not take
+		g.session.noteBytes(g.chunk.message - g.session.mail.progress.taken())
+	}
 	g.endBody()
 	return r
 }
@@ -93,6 +96,7 @@ type progress struct {
 	done    bool
 	failed  bool  // it is about to refuse the message
 	read    int64 // bytes that passed
+	size    int64 // bytes that it took, refused ones too
 	reply   *wire.Reply
 }
 
@@ -109,11 +113,18 @@ func (p *progress) begin(pipe *io.PipeReader) {
 	p.changed.Broadcast()
 }
 
-func (p *progress) end(reply *wire.Reply) {
+func (p *progress) end(reply *wire.Reply, size int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done, p.reply = true, reply
+	p.done, p.reply, p.size = true, reply, size
 	p.changed.Broadcast()
+}
+
+// taken is how many bytes Data took that has ended.
+func (p *progress) taken() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.size
 }
 
 // awaitBegun returns when Data runs.

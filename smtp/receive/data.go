@@ -16,21 +16,20 @@ func (x *session) Data(r io.Reader) error {
 	reply := wire.NewReply(451, "4.3.0", "Internal error, try again later") // if it panics
 	pipe, chunked := r.(*io.PipeReader)
 	t.progress.begin(pipe)
-	defer func() { t.progress.end(reply) }()
-	reply = x.receive(t, r, chunked)
+	b := &body{r: r, maxHeader: x.s.o.MaxHeaderSize, maxSize: x.s.o.Server.MaxMessageSize()}
+	defer func() { t.progress.end(reply, b.size) }()
+	reply = x.receive(t, b, chunked)
 	return asError(reply)
 }
 
 // receive reads a message and answers for it. Of a message after DATA that was refused the rest is read all the same, so
 // that the next command is found behind it; go-smtp would do so without a bound.
-func (x *session) receive(t *transaction, r io.Reader, chunked bool) *wire.Reply {
-	b := &body{r: r, maxHeader: x.s.o.MaxHeaderSize, maxSize: x.s.o.Server.MaxMessageSize()}
+func (x *session) receive(t *transaction, b *body, chunked bool) *wire.Reply {
 	id, err := x.deliver(t.in, followed{b, t.progress})
 	if err != nil && !chunked {
 		b.drain()
 	}
-	x.s.rates.note(x.accounts(), usage{bytes: b.size})
-	x.s.metrics.bytes.WithLabelValues(x.g.role.String()).Add(float64(b.size))
+	x.noteBytes(b.size)
 	switch {
 	case b.broken == errEndless: // the peer is there, and sends far more than it may
 		x.countMessage("cut_off")
@@ -46,6 +45,12 @@ func (x *session) receive(t *transaction, r io.Reader, chunked bool) *wire.Reply
 	x.countMessage("accepted")
 	x.g.unheard, x.g.since = id, x.g.reads
 	return wire.NewReply(250, "2.0.0", "OK: queued as "+id)
+}
+
+// noteBytes counts bytes of messages that came.
+func (x *session) noteBytes(n int64) {
+	x.s.rates.note(x.accounts(), usage{bytes: n})
+	x.s.metrics.bytes.WithLabelValues(x.g.role.String()).Add(float64(n))
 }
 
 // deliver hands a message over.

@@ -138,3 +138,14 @@ func TestLinesAreBoundedUnderTLS(t *testing.T) {
 		t.Errorf("then %q", rest)
 	}
 }
+
+// TestAChunkThatIsSkippedIsCounted: it has come all the same.
+func TestAChunkThatIsSkippedIsCounted(t *testing.T) {
+	d := open(t, behind(receive.Options{BytesPerHour: 100_000}))
+	p := from(t, d.mx, "192.0.2.1")
+	p.to("alice@podmail.test")
+	p.send("BDAT 200000\r\n\n" + strings.Repeat("x", 199_999))
+	p.expect("550 5.6.11 ")
+	p.ask("MAIL FROM:<s@example.org>", "450 4.7.1 ")
+	d.has(t, d.alice)
+}
