@@ -64,8 +64,12 @@ func serverOptions(cfg *config.Config, store *storage.Store, origin string, log 
 		AgentSignUp: bool(cfg.Agent.SignUp), MaxMessageSize: int64(cfg.SMTP.MaxMessageSize), Postmaster: string(cfg.Postmaster),
 		Intake:  server.IntakeRules{Greylist: bool(cfg.SMTP.Greylist), DMARCReports: bool(cfg.SMTP.DMARCReports), RefuseUnauthenticated: cfg.SMTP.Unauthenticated == config.Refuse, TrustedSealers: cfg.SMTP.TrustedSealers},
 		Sending: sendingLimits(&cfg.Sending),
-		Relay:   cfg.Delivery.Relay.Relay(), Queue: server.QueueLimits{Transfers: int(cfg.Delivery.Transfers), PerDestination: int(cfg.Delivery.PerDestination)},
+		Relay:   cfg.Delivery.Relay.Relay(), Queue: queueLimits(&cfg.Delivery),
 	}
+}
+
+func queueLimits(d *config.Delivery) server.QueueLimits {
+	return server.QueueLimits{Transfers: int(d.Transfers), PerDestination: int(d.PerDestination), PerMinute: int(d.PerMinute)}
 }
 
 func sendingLimits(s *config.Sending) server.SendingLimits {

@@ -218,6 +218,25 @@ func TestADestinationThatAsksForLessIsLeftAlone(t *testing.T) {
 	w.carry(t, "the others are delivered then", func() bool { return len(w.waiting(t)) == 1 })
 }
 
+func TestADestinationGetsSoMuchAMinute(t *testing.T) {
+	w := newSending(t, server.QueueLimits{PerMinute: 3}, nil)
+	w.Clock.Step(w.Clock.Now().Truncate(time.Minute).Add(time.Minute).Sub(w.Clock.Now()))
+	for i := range 8 {
+		w.send(t, w.alice, fmt.Sprintf("u%d@counting.test", i))
+	}
+	for minute := range 3 {
+		want := min(3*(minute+1), 8)
+		w.carry(t, "its share goes", func() bool { return len(w.hosts.Seen()) == want && len(w.waiting(t)) == 8-want })
+		for range 3 {
+			w.Server.CarryDue(context.Background())
+		}
+		if n := len(w.hosts.Seen()); n != want {
+			t.Errorf("%d in minute %d", n, minute)
+		}
+		w.Clock.Step(time.Minute)
+	}
+}
+
 func TestDeletedMessagesAreDeliveredAllTheSame(t *testing.T) {
 	ctx := context.Background()
 	var once sync.Once

@@ -12,6 +12,7 @@ import (
 type QueueLimits struct {
 	Transfers      int // 100 in all; one pod takes half of them at most, so that there is always room for another
 	PerDestination int // 20 to one destination
+	PerMinute      int // recipients at one destination in any minute of the clock; 0: no limit
 }
 
 func (l QueueLimits) withDefaults() QueueLimits {
@@ -47,6 +48,8 @@ type destination struct {
 	deliveries int       // on their way to it
 	failures   int       // in a row
 	until      time.Time // left alone before this
+	minute     time.Time // in which recipients are counted
+	recipients int
 }
 
 func newTurns(l QueueLimits) *turns {
@@ -92,7 +95,12 @@ func (t *turns) mayReach(name string, pod int64, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.destinations[name]
-	return d == nil || !d.until.After(now) && d.total < t.limits.PerDestination && d.pods[pod] < max(1, t.limits.PerDestination*3/4)
+	return d == nil || !d.until.After(now) && !t.spent(d, now) && d.total < t.limits.PerDestination && d.pods[pod] < max(1, t.limits.PerDestination*3/4)
+}
+
+// spent tells whether a destination has got all that it may within this minute.
+func (t *turns) spent(d *destination, now time.Time) bool {
+	return t.limits.PerMinute > 0 && d.recipients >= t.limits.PerMinute && d.minute.Equal(now.Truncate(time.Minute))
 }
 
 // free leaves out the deliveries that are on their way.
@@ -118,7 +126,7 @@ func (t *turns) carrying(name string) int {
 }
 
 // begin notes a transfer.
-func (t *turns) begin(pod int64, name string, jobs []storage.Job) {
+func (t *turns) begin(pod int64, name string, jobs []storage.Job, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, j := range jobs {
@@ -129,6 +137,10 @@ func (t *turns) begin(pod int64, name string, jobs []storage.Job) {
 		d = &destination{pods: map[int64]int{}}
 		t.destinations[name] = d
 	}
+	if minute := now.Truncate(time.Minute); !d.minute.Equal(minute) {
+		d.minute, d.recipients = minute, 0
+	}
+	d.recipients += len(jobs)
 	d.total++
 	d.deliveries += len(jobs)
 	d.pods[pod]++
@@ -145,7 +157,7 @@ func (t *turns) end(pod int64, name string, jobs []storage.Job) {
 	}
 	d := t.destinations[name]
 	d.deliveries -= len(jobs)
-	if d.total--; d.total == 0 && d.failures == 0 {
+	if d.total--; d.total == 0 && d.failures == 0 && (t.limits.PerMinute == 0 || len(t.destinations) > maxTroubled) {
 		delete(t.destinations, name)
 	}
 	if d.pods[pod]--; d.pods[pod] == 0 {

@@ -67,7 +67,7 @@ func (s *Server) CarryDue(ctx context.Context) (more bool, err error) {
 }
 
 func (s *Server) begin(ctx context.Context, l *load) {
-	s.turns.begin(l.pod, l.destination, l.jobs)
+	s.turns.begin(l.pod, l.destination, l.jobs, s.clock.Now())
 	s.transfers.Go(func() { s.carryAway(ctx, l) })
 }
 

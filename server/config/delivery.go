@@ -10,11 +10,12 @@ import (
 
 // Delivery is how mail goes to other servers.
 type Delivery struct {
-	Relay          Relay  // delivery.relay
-	MXPort         Port   // delivery.mx_port
-	AllowPrivate   Switch // delivery.allow_private
-	Transfers      Limit  // delivery.transfers
-	PerDestination Limit  // delivery.per_destination
+	Relay          Relay     // delivery.relay
+	MXPort         Port      // delivery.mx_port
+	AllowPrivate   Switch    // delivery.allow_private
+	Transfers      Limit     // delivery.transfers
+	PerDestination Limit     // delivery.per_destination
+	PerMinute      Allowance // delivery.per_minute
 }
 
 func (d *Delivery) settings() []setting {
@@ -24,6 +25,7 @@ func (d *Delivery) settings() []setting {
 		{"delivery.allow_private", &d.AllowPrivate},
 		{"delivery.transfers", &d.Transfers},
 		{"delivery.per_destination", &d.PerDestination},
+		{"delivery.per_minute", &d.PerMinute},
 	}
 }
 
