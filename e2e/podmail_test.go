@@ -69,10 +69,12 @@ func start(t *testing.T, lines ...string) *Podmail {
 			p.stop()
 		}
 	})
-	p.Key = regexp.MustCompile(`am_[\w-]+`).FindString(p.output.String())
-	if p.Key == "" {
-		t.Fatalf("the first start printed no key:\n%s", p.output)
-	}
+	eventually(t, "the first start prints a key", func() error { // what it prints may come later than what it logs
+		if p.Key = regexp.MustCompile(`am_[\w-]+`).FindString(p.output.String()); p.Key == "" {
+			return fmt.Errorf("it printed %q", p.output)
+		}
+		return nil
+	})
 	return p
 }
 
