@@ -148,6 +148,15 @@ func (t *turns) begin(pod int64, name string, jobs []storage.Job, now time.Time)
 	t.total++
 }
 
+// giveBack takes back recipients that were counted and then not carried: somebody else had done so.
+func (t *turns) giveBack(name string, recipients int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.destinations[name]; d != nil {
+		d.recipients = max(0, d.recipients-recipients)
+	}
+}
+
 // end takes a transfer back.
 func (t *turns) end(pod int64, name string, jobs []storage.Job) {
 	t.mu.Lock()

@@ -231,6 +231,7 @@ func (s *Server) carryAway(ctx context.Context, l *load) {
 // carryLoad carries a load and notes the results.
 func (s *Server) carryLoad(ctx context.Context, l *load) error {
 	ds, raw, err := s.findLoad(ctx, l)
+	s.turns.giveBack(l.destination, len(l.jobs)-len(ds))
 	if err != nil || len(ds) == 0 {
 		return err
 	}
