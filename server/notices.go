@@ -16,9 +16,6 @@ import (
 	"podmail/storage"
 )
 
-// lateAfter is how long a delivery is tried before its sender is told that it is late.
-const lateAfter = 4 * time.Hour
-
 // maxNotedHeader bounds the header that a notification gives back.
 const maxNotedHeader = 64 << 10
 

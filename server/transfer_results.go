@@ -115,7 +115,7 @@ func (s *Server) judgeResult(d *mail.Delivery, r mail.TransferResult, now time.T
 	if next.Sub(d.CreatedAt) > mail.QueueLife {
 		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusExpired}}
 	}
-	return verdict{outcome{reply: r.Text, status: statusOf(r)}, next, !d.Notified && now.Sub(d.CreatedAt) >= lateAfter}
+	return verdict{outcome{reply: r.Text, status: statusOf(r)}, next, !d.Notified && now.Sub(d.CreatedAt) >= mail.NoticeAfter}
 }
 
 // fate is what the sender can be told by mail; false if there is nothing to tell. A host that sends notifications itself
