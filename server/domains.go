@@ -222,7 +222,7 @@ func (s *Server) emptyDomain(ctx context.Context, job storage.Job) (more bool, e
 			return err
 		}
 		for _, inbox := range hidden {
-			if err := hideInbox(sys.For(inbox.Scope), now); err != nil {
+			if err := hideInbox(sys, inbox.Scope, now); err != nil {
 				return err
 			}
 		}

@@ -265,11 +265,11 @@ func (s *Server) DeleteInbox(ctx context.Context, g mail.Grant, inboxID string) 
 		return err
 	}
 	now := s.clock.Now()
-	err = s.store.For(inbox.Scope()).Write(ctx, func(tx storage.Tx) error {
-		if err := tx.CheckOwnInbox(); err != nil {
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+		if err := sys.For(inbox.Scope()).CheckOwnInbox(); err != nil {
 			return err
 		}
-		return hideInbox(tx, now)
+		return hideInbox(sys, inbox.Scope(), now)
 	})
 	if err == nil {
 		s.hub.Wake(inbox.Scope())
@@ -278,9 +278,13 @@ func (s *Server) DeleteInbox(ctx context.Context, g mail.Grant, inboxID string) 
 	return coded(err, "Inbox")
 }
 
-// hideInbox makes the inbox of tx invisible, and its keys void.
-func hideInbox(tx storage.Tx, now time.Time) error {
+// hideInbox makes the inbox of a scope invisible, its keys void, and has no webhook name it any more.
+func hideInbox(sys storage.SystemTx, inbox mail.Scope, now time.Time) error {
+	tx := sys.For(inbox)
 	if err := tx.DeleteAPIKeys(); err != nil {
+		return err
+	}
+	if err := forgetPlace(sys, inbox, now); err != nil {
 		return err
 	}
 	return tx.HideInbox(now)

@@ -132,6 +132,9 @@ func (s *Server) DeletePod(ctx context.Context, g mail.Grant, podID string) erro
 		if err := tx.DeleteIdempotencyKeys(); err != nil {
 			return err
 		}
+		if err := forgetPlace(sys, pod.Scope(), now); err != nil {
+			return err
+		}
 		if err := tx.DeletePauses(); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 // eventually waits for what background work brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 3000 { // half a minute, for machines that are busy with other tests
 		if ok() {
 			return
 		}

@@ -21,10 +21,9 @@ import (
 const webhookNoun = "Webhook"
 
 const (
-	maxWebhookPlaces = 10   // pods, and inboxes, that one names (contract: semantics.md, Events)
-	maxWebhookURL    = 2048 // characters
-	maxHeaders       = 32
-	maxHeaderText    = 4096 // of a name and its value
+	maxWebhookURL = 2048 // characters
+	maxHeaders    = 32
+	maxHeaderText = 4096 // of a name and its value
 )
 
 // NewWebhook asks for a webhook at the grant's scope. PodIDs and InboxIDs narrow what it is told.
@@ -137,45 +136,6 @@ func checkWebhookURL(text string) error {
 	return nil
 }
 
-// webhookPlaces finds the pods and inboxes by their ids, as the grant sees them. The grant's whole scope is no narrowing.
-func (s *Server) webhookPlaces(ctx context.Context, g mail.Grant, podIDs, inboxIDs []string) (places []mail.WebhookPlace, err error) {
-	for _, id := range podIDs {
-		in, err := s.InPod(ctx, g, id)
-		if err != nil {
-			return nil, err
-		}
-		if in.Scope != g.Scope {
-			places = append(places, mail.WebhookPlace{Pod: in.Scope.Pod, PodID: in.PodID})
-		}
-	}
-	for _, id := range inboxIDs {
-		in, err := s.InInbox(ctx, g, id)
-		if err != nil {
-			return nil, err
-		}
-		if in.Scope != g.Scope {
-			places = append(places, mail.WebhookPlace{Pod: in.Scope.Pod, Inbox: in.Scope.Inbox, InboxID: in.InboxID})
-		}
-	}
-	return distinct(places), nil
-}
-
-func checkPlaces(places []mail.WebhookPlace) error {
-	pods := 0
-	for _, p := range places {
-		if p.Inbox == 0 {
-			pods++
-		}
-	}
-	if pods > maxWebhookPlaces {
-		return mail.Invalid("pod_ids", "a webhook names at most %d pods", maxWebhookPlaces).WithFix("Leave them out to listen to all pods, or make another webhook.")
-	}
-	if len(places)-pods > maxWebhookPlaces {
-		return mail.Invalid("inbox_ids", "a webhook names at most %d inboxes", maxWebhookPlaces).WithFix("Make the webhook for their pod, or make another one.")
-	}
-	return nil
-}
-
 // reservedHeaders are those of the request that we make ourselves.
 var reservedHeaders = []string{"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect", "proxy-connection", "proxy-authorization"}
 
@@ -283,23 +243,6 @@ func (s *Server) UpdateWebhook(ctx context.Context, g mail.Grant, id string, u W
 	})
 	poke(s.posts)
 	return w, coded(err, webhookNoun)
-}
-
-// replacePlaces adds and removes places. A webhook that names some keeps at least one: without any it would be told of
-// everything.
-func replacePlaces(w *mail.Webhook, add []mail.WebhookPlace, u WebhookUpdate) error {
-	before := len(w.Places)
-	places := distinct(append(slices.Clone(w.Places), add...))
-	places = slices.DeleteFunc(places, func(p mail.WebhookPlace) bool {
-		return p.Inbox == 0 && slices.Contains(u.RemovePodIDs, p.PodID) ||
-			p.Inbox != 0 && slices.ContainsFunc(u.RemoveInboxIDs, func(id string) bool { return mail.CanonicalAddress(id) == p.InboxID })
-	})
-	if before > 0 && len(places) == 0 {
-		return mail.Errorf(mail.CodeInvalid, "A webhook that listens to some pods or inboxes keeps at least one of them.").
-			WithFix("Add another one in the same request, or delete the webhook.")
-	}
-	w.Places = places
-	return checkPlaces(places)
 }
 
 // UpdateWebhookHeaders sets and removes the headers that go with every post to a webhook, by their names in any case.

@@ -307,3 +307,42 @@ func TestWebhooksThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// TestWebhooksForgetWhatIsDeleted deletes inboxes and a pod that webhooks name. What names others too goes on with those;
+// what names nothing else goes, instead of hearing everything, or the next inbox of that name.
+func TestWebhooksForgetWhatIsDeleted(t *testing.T) {
+	ctx := context.Background()
+	w := newHooked(t)
+	empty := w.Pod(t, "empty")
+	one := w.hook(t, w.pod, server.NewWebhook{URL: "http://one.test/", InboxIDs: []string{w.alice.InboxID}})
+	two := w.hook(t, w.Org, server.NewWebhook{URL: "http://two.test/", InboxIDs: []string{w.alice.InboxID, w.bob.InboxID}})
+	pods := w.hook(t, w.Org, server.NewWebhook{URL: "http://pods.test/", PodIDs: []string{empty.PodID}, InboxIDs: []string{w.alice.InboxID}})
+	all := w.hook(t, w.Org, server.NewWebhook{URL: "http://all.test/"})
+	if err := w.Server.DeleteInbox(ctx, w.pod, w.alice.InboxID); err != nil {
+		t.Fatal(err)
+	}
+	places := func(id string) (names []string) {
+		t.Helper()
+		hook, err := w.Server.GetWebhook(ctx, w.Org, id)
+		if mail.CodeOf(err) == mail.CodeNotFound {
+			return []string{"gone"}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range hook.Places {
+			names = append(names, p.PodID+p.InboxID)
+		}
+		return names
+	}
+	for id, want := range map[string][]string{one.WebhookID: {"gone"}, two.WebhookID: {w.bob.InboxID}, pods.WebhookID: {empty.PodID}, all.WebhookID: nil} {
+		if got := places(id); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := w.Server.DeletePod(ctx, w.Org, empty.PodID); err != nil {
+		t.Fatal(err)
+	}
+	if got := places(pods.WebhookID); !slices.Equal(got, []string{"gone"}) {
+		t.Errorf("of the pod: %q", got)
+	}
+}

@@ -16,6 +16,7 @@ var (
 	findOwnByClientID     = tables.Compile(`SELECT ` + webhookColumns + webhookFrom + `w.client_id = ? AND {exact w}`)
 	listWebhooks          = compileListing(`SELECT `+webhookColumns+webhookFrom+`{scope w} AND {after} {order} LIMIT ?3`, "w.created_at", "w.id")
 	listListening         = tables.Compile(`SELECT ` + webhookColumns + webhookFrom + `w.enabled = 1 AND {above w}`)
+	listNarrowed          = tables.Compile(`SELECT ` + webhookColumns + webhookFrom + `w.places IS NOT NULL AND {above w}`)
 	insertWebhook         = tables.Compile(`INSERT INTO webhooks (pod_id, inbox_id, public_id, client_id, url, event_types, places, secret, headers, permissions, created_at, updated_at)
 		VALUES ({own_pod}, {own_inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)`)
 	updateWebhook = tables.Compile(`UPDATE webhooks SET event_types = ?2, places = ?3, headers = ?4, permissions = ?5, enabled = ?6, failing_since = ?7, updated_at = ?8 WHERE id = ?1 AND {scope webhooks}`)
@@ -77,6 +78,9 @@ func (tx Tx) ListWebhooks(p mail.Page) ([]mail.Webhook, string, error) {
 
 // ListListening lists the enabled webhooks of the handle's scope and of the wider ones.
 func (tx Tx) ListListening() ([]mail.Webhook, error) { return all(tx, listListening, scanWebhook) }
+
+// ListNarrowed lists the webhooks of the handle's scope and of the wider ones that name pods or inboxes.
+func (tx Tx) ListNarrowed() ([]mail.Webhook, error) { return all(tx, listNarrowed, scanWebhook) }
 
 // InsertWebhook adds a webhook at the handle's scope. ErrTaken if its client id is.
 func (tx Tx) InsertWebhook(w mail.Webhook) error {
