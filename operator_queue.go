@@ -29,10 +29,10 @@ type listQueueCommand struct{}
 // Run prints a table of the deliveries that wait, newest first.
 func (listQueueCommand) Run(f *flags) error {
 	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
-		return table(os.Stdout, "ID\tQUEUED\tSTATE\tSENDER\tRECIPIENT\tCOURIER\tATTEMPTS\tNEXT\tLAST REPLY",
+		return table(os.Stdout, "ID\tQUEUED\tPURPOSE\tSTATE\tSENDER\tRECIPIENT\tCOURIER\tATTEMPTS\tNEXT\tLAST REPLY",
 			func(p mail.Page) ([]mail.Delivery, string, error) { return srv.ListDeliveries(ctx, g, p) },
 			func(d mail.Delivery) []any {
-				return []any{d.ID, moment(d.CreatedAt), d.State, d.Sender, d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), oneLine(d.LastReply)}
+				return []any{d.ID, moment(d.CreatedAt), d.Purpose, d.State, or(d.Sender, "<>"), d.Recipient, d.Courier, d.Attempts, moment(d.NextAttemptAt), oneLine(d.LastReply)}
 			})
 	})
 }
@@ -76,8 +76,8 @@ func (c showQueueCommand) Run(f *flags) error {
 }
 
 func showDelivery(w io.Writer, d *mail.Delivery, attempts []mail.DeliveryAttempt) {
-	fmt.Fprintf(w, "delivery\t%d\nmessage\t%s\ntrace\t%s\nsender\t%s\nrecipient\t%s\ncourier\t%s\nstate\t%s\nqueued\t%s\nnext attempt\t%s\n",
-		d.ID, d.MessageID, d.TraceID, d.Sender, d.Recipient, d.Courier, d.State, moment(d.CreatedAt), moment(d.NextAttemptAt))
+	fmt.Fprintf(w, "delivery\t%d\npurpose\t%s\nmessage\t%s\ntrace\t%s\nsender\t%s\nrecipient\t%s\ncourier\t%s\nstate\t%s\nqueued\t%s\nnext attempt\t%s\n",
+		d.ID, d.Purpose, d.MessageID, d.TraceID, or(d.Sender, "<>"), d.Recipient, d.Courier, d.State, moment(d.CreatedAt), moment(d.NextAttemptAt))
 	for _, a := range attempts {
 		fmt.Fprintf(w, "%s\t%s\n", moment(a.At), oneLine(fmt.Sprintf("%s %s %s", or(a.Host, "no host"), or(a.TLS, "no TLS"), a.Reply)))
 	}

@@ -16,6 +16,7 @@ import (
 type mailHost struct {
 	name    string
 	listens string // where it takes mail to hand on
+	dir     string // of Postfix: its folder
 	log     func() string
 }
 
@@ -49,8 +50,16 @@ func writeFile(t *testing.T, name, text string) {
 // postfix starts a Postfix at 127.0.0.2 that hands everything on to address, under TLS.
 func postfix(t *testing.T, address string) *mailHost {
 	t.Helper()
-	h := &mailHost{name: "postfix.example.org", listens: "127.0.0.2:" + freePort(t, "127.0.0.2")}
-	dir := hostDir(t, "postfix", "state")
+	return postfixAt(t, "127.0.0.2:"+freePort(t, "127.0.0.2"), "relayhost = [127.0.0.1]:"+port(address), "smtp_tls_security_level = encrypt")
+}
+
+// postfixAt starts a Postfix at an address of 127.0.0.0/8, with further settings. It has a folder, mail, for what it
+// delivers itself.
+func postfixAt(t *testing.T, address string, settings ...string) *mailHost {
+	t.Helper()
+	h := &mailHost{name: "postfix.example.org", listens: address}
+	dir := hostDir(t, "postfix", "state", "mail")
+	h.dir = dir
 	h.log = func() string { text, _ := os.ReadFile(filepath.Join(dir, "postfix.log")); return string(text) }
 	if err := os.Mkdir(filepath.Join(dir, "queue"), 0o755); err != nil {
 		t.Fatal(err)
@@ -68,12 +77,10 @@ myhostname = %[2]s
 mydestination =
 inet_interfaces = all
 inet_protocols = ipv4
-smtp_bind_address = 127.0.0.2
+smtp_bind_address = %[3]s
 mynetworks = 127.0.0.0/8
 alias_maps =
 alias_database =
-relayhost = [127.0.0.1]:%[3]s
-smtp_tls_security_level = encrypt
 message_size_limit = 80000000
 mailbox_size_limit = 0
 default_destination_recipient_limit = 1000
@@ -87,7 +94,8 @@ maximal_backoff_time = 3s
 smtp_destination_concurrency_failed_cohort_limit = 0
 smtp_destination_concurrency_negative_feedback = 0
 smtp_skip_5xx_greeting = no
-`, dir, h.name, port(address)))
+%[4]s
+`, dir, h.name, strings.TrimSuffix(address, ":"+port(address)), strings.Join(settings, "\n")))
 	writeFile(t, filepath.Join(dir, "master.cf"), h.listens+` inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -103,6 +111,7 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 smtp unix - - n - - smtp
+virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd

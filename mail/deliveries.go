@@ -2,12 +2,14 @@ package mail
 
 import "time"
 
-// Delivery is one recipient's way out of a sent message: a row of the queue, kept afterwards as its outcome.
+// Delivery is one recipient's way out of a message: a row of the queue, kept afterwards as its outcome.
 type Delivery struct {
 	ID            int64
 	Pod, Inbox    int64
-	Message       int64  // surrogate key; 0: the message was deleted, and is carried all the same
+	Purpose       Purpose
+	Message       int64  // surrogate key; 0: the message was deleted or never was in the inbox, and is carried all the same
 	MessageID     string // public
+	Origin        Origin // of what is handed on
 	Sender        string // envelope reverse-path
 	Recipient     string // envelope recipient
 	Destination   string // the recipient's domain, in lower case
@@ -23,6 +25,37 @@ type Delivery struct {
 	Handling
 	Reporting
 }
+
+// Purpose is why something is carried.
+type Purpose string
+
+// The purposes. Of what an inbox sent the outcomes are its labels and events; the others tell their own stories.
+const (
+	PurposeSent     Purpose = "sent"     // by the inbox
+	PurposeForward  Purpose = "forward"  // handed on by the inbox, which keeps a copy
+	PurposeRedirect Purpose = "redirect" // handed on by the inbox, which keeps it only until it is delivered
+	PurposeNotice   Purpose = "notice"   // a notification to a sender elsewhere
+	PurposeReturn   Purpose = "return"   // what came back of a forward, on its way to the sender
+)
+
+// HandsOn tells whether somebody else wrote what is carried.
+func (p Purpose) HandsOn() bool { return p == PurposeForward || p == PurposeRedirect }
+
+// Origin is where a message comes from that is handed on, or told of.
+type Origin struct {
+	ReversePath string  `json:"reverse_path,omitempty"` // under which it came; empty: nobody is to be told anything
+	Vouched     Voucher `json:"vouched,omitempty"`
+}
+
+// Voucher is by what the reverse-path of a message is known to be its sender's. Notifications go to no other: they would
+// hit whom somebody else names (backscatter).
+type Voucher string
+
+// The vouchers. The zero Voucher is none.
+const (
+	VouchedByChecks Voucher = "authenticated" // SPF, or a signature of its domain; or the peer is trusted
+	VouchedByUs     Voucher = "written_here"  // one of our inboxes sent it
+)
 
 // Handling is what a sender asks for a message's way, whoever its recipients are.
 type Handling struct {

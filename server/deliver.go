@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -97,20 +96,22 @@ func inboxAddress(address string) string {
 // sender knows, the door calls Heard with the context's trace id.
 func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	ctx = s.traced(ctx)
-	inboxes, err := s.distinctInboxes(ctx, in)
+	to, err := s.addressees(ctx, in)
 	if err != nil {
 		return err
 	}
+	inboxes := inboxesOf(to)
 	c, err := s.stage(ctx, podsOf(inboxes), parse.WithoutResults(in.Body, s.hostname))
 	if err != nil {
 		return err
 	}
 	defer s.discard(c)
-	r := received{reversePath: in.ReversePath, recipients: in.Recipients, at: s.clock.Now(), unchecked: "The peer is trusted: nothing was looked up."}
+	r := received{reversePath: in.ReversePath, recipients: in.Recipients, handling: in.Handling, at: s.clock.Now(), unchecked: "The peer is trusted: nothing was looked up."}
 	if in.Authenticate != nil {
 		a := in.Authenticate()
 		r.authentication = &a
 	}
+	r.vouched = vouched(r.reversePath, r.authentication)
 	r.trace = s.trace(ctx, in, r)
 	p, err := s.parsed(ctx, c, r.trace)
 	if err != nil {
@@ -137,7 +138,7 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 		r.unheard = s.unheard.has
 		s.unheard.add(id, r.at)
 	}
-	err = s.deliverTo(ctx, inboxes, p, c, r, nil)
+	err = s.arrive(ctx, to, p, c, r)
 	s.countDMARC(&r, inboxes, err)
 	if err != nil {
 		s.Heard(mail.TraceID(ctx)) // there is nothing that could be there twice
@@ -145,147 +146,33 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	return err
 }
 
-// received is what is known of a message that comes in beside its bytes.
-type received struct {
-	reversePath    string
-	recipients     []string // envelope
-	trace          []byte   // header fields of ours, on top
-	at             time.Time
-	authentication *mail.Authentication      // nil: nothing was looked up
-	unchecked      string                    // why
-	filter         *mail.FilterResult        // nil: rspamd was not asked
-	scan           *mail.ScanResult          // nil: no scanner was asked
-	unheard        func(traceID string) bool // of a message that may come again; nil: it does not
-}
-
-// deliverTo files a received message in inboxes, with their events, in one transaction; also, if it is not nil, runs
-// in it too.
-func (s *Server) deliverTo(ctx context.Context, to []mail.Inbox, p *mail.Parsed, c *content, r received, also func(storage.SystemTx) error) error {
-	inboxes, reports, err := s.takeReports(ctx, to, p, c, r)
+// arrive files a message that came from another host, and has its sender told what he asked to be told of.
+func (s *Server) arrive(ctx context.Context, to []addressee, p *mail.Parsed, c *content, r received) error {
+	a, err := s.newArrival(ctx, to, p, c, r)
 	if err != nil {
 		return err
 	}
-	told, err := s.readReport(ctx, p, c, r)
-	if err != nil {
-		return err
-	}
-	filings := make([]*filing, len(inboxes))
-	intakes := make([]mail.Intake, len(inboxes))
-	for i := range inboxes {
-		if filings[i], intakes[i], err = s.newReceived(ctx, &inboxes[i], p, c, r); err != nil {
+	defer func() {
+		for i := range a.landings {
+			s.discardNotices(a.landings[i].notices)
+		}
+	}()
+	for i := range a.landings {
+		if err := s.confirm(ctx, &a.landings[i], c, r); err != nil {
 			return err
 		}
 	}
-	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
-		for i, f := range filings {
-			tx := sys.For(inboxes[i].Scope())
-			if err := s.fileReceived(tx, f, told, r.at); err != nil {
-				return err
-			}
-			if f.arrived { // nothing happened
-				continue
-			}
-			event := mail.Event{Type: mail.EventOf(intakes[i].Placement), Message: f.message.ID, MessageID: f.message.MessageID, CreatedAt: r.at}
-			if err := tx.InsertEvent(event); err != nil {
-				return err
-			}
-		}
-		if err := keepReports(sys, reports); err != nil {
-			return err
-		}
-		if also != nil {
-			return also(sys)
-		}
-		return nil
-	})
-	if err != nil {
-		return coded(err, "Mailbox")
-	}
-	for i, f := range filings {
-		s.hub.Wake(inboxes[i].Scope())
-		if f.arrived {
-			s.log.Info("arrived before", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID)
-			continue
-		}
-		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", inboxes[i].Address, "message_id", f.message.MessageID, "placement", intakes[i].Placement, "reason", intakes[i].Reason, "size", f.message.Size)
-	}
-	poke(s.index)
-	return nil
+	return s.fileArrival(ctx, a, nil)
 }
 
-// newReceived prepares a received message for an inbox, where it is to go.
-func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (*filing, mail.Intake, error) {
-	m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
-	in, err := s.place(ctx, inbox, p, c, r)
-	if err != nil {
-		return nil, in, err
+// vouched tells by what the reverse-path of a message is known to be its sender's: SPF, or a signature of its domain. A
+// peer that is trusted is believed.
+func vouched(reversePath string, a *mail.Authentication) mail.Voucher {
+	_, domain, ok := mail.SplitAddress(reversePath)
+	if ok && (a == nil || a.SPF.Result == mail.AuthPass || a.Signed(domain)) {
+		return mail.VouchedByChecks
 	}
-	mailbox := mail.LabelReceived
-	if in.Placement != mail.LabelReceived {
-		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{in.Placement}, nil)
-		mailbox = mail.LabelSpam
-	}
-	if p.Auto {
-		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
-	}
-	trace := r.trace
-	if in.Spam != nil { // one more field on top, so that everything stands elsewhere
-		trace = append(bytes.Clone(trace), compose.SpamScore(in.Spam)...)
-		if p, err = s.parsed(ctx, c, trace); err != nil {
-			return nil, in, err
-		}
-	}
-	f, err := s.newFiling(m, p, c, trace, &in, mailbox)
-	if err == nil {
-		f.unheard = r.unheard
-	}
-	return f, in, err
-}
-
-// fileReceived files a message; one that is a report on a message of the inbox in that one's thread, with what it tells.
-func (s *Server) fileReceived(tx storage.Tx, f *filing, told *report, now time.Time) error {
-	if told == nil {
-		return f.file(tx)
-	}
-	found, err := told.find(tx, s)
-	if err != nil {
-		return err
-	}
-	f.forced = found.message.Thread
-	if err := f.file(tx); err != nil || f.arrived || len(found.deliveries) == 0 {
-		return err
-	}
-	return s.note(tx, told, &found, now)
-}
-
-// distinctInboxes are the inboxes of a message's recipients; one that is named twice gets the message once.
-func (s *Server) distinctInboxes(ctx context.Context, in Incoming) (inboxes []mail.Inbox, err error) {
-	for _, r := range in.Recipients[len(in.Inboxes):] {
-		inbox, err := s.Recipient(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		in.Inboxes = append(in.Inboxes, inbox)
-	}
-	seen := map[string]bool{}
-	for _, i := range in.Inboxes {
-		if !seen[i.Address] {
-			seen[i.Address] = true
-			inboxes = append(inboxes, i)
-		}
-	}
-	return inboxes, nil
-}
-
-func podsOf(inboxes []mail.Inbox) (pods []int64) {
-	seen := map[int64]bool{}
-	for _, i := range inboxes {
-		if !seen[i.Pod] {
-			seen[i.Pod] = true
-			pods = append(pods, i.Pod)
-		}
-	}
-	return pods
+	return ""
 }
 
 // traced makes sure that the context carries the id which follows the message.

@@ -60,7 +60,7 @@ func reportsAddress(tx storage.SystemTx, address string) (inbox mail.Inbox, ok b
 
 // takeReports parts recipients that are inboxes from those that take reports, and reads the reports. A message that holds
 // none is invalid: who sent it is told so, since nobody would read it.
-func (s *Server) takeReports(ctx context.Context, to []mail.Inbox, p *mail.Parsed, c *content, r received) (inboxes []mail.Inbox, reports []domainReport, err error) {
+func (s *Server) takeReports(ctx context.Context, to []addressee, p *mail.Parsed, c *content, r received) (inboxes []addressee, reports []domainReport, err error) {
 	for _, inbox := range to {
 		if inbox.ID != 0 {
 			inboxes = append(inboxes, inbox)

@@ -19,10 +19,12 @@ import (
 // maxNotedHeader bounds the header that a notification gives back.
 const maxNotedHeader = 64 << 10
 
-// notice is a delivery status notification (RFC 3464) on its way into the inbox that sent what it is about.
+// notice is a delivery status notification (RFC 3464) on its way to whom sent what it is about: into the inbox, or by mail
+// to somebody elsewhere.
 type notice struct {
-	filing  *filing
 	content *content
+	filing  *filing       // in the inbox; nil: it is mailed
+	mailed  mail.Delivery // how
 }
 
 // fate is what became of a delivery, as a notification tells it.
@@ -35,10 +37,13 @@ type fate struct {
 	until    time.Time // when it is given up; zero: it is over
 }
 
+// opener opens the message that a delivery carries.
+type opener func(context.Context, *mail.Delivery) (io.Reader, error)
+
 // newNotices prepares the notifications that senders want of deliveries of one message, one for each action. They are
 // filed in the transaction that notes the outcomes, and then discarded.
-func (s *Server) newNotices(ctx context.Context, fates []fate) (notices []*notice, err error) {
-	for _, action := range []dsn.Action{dsn.Failed, dsn.Delayed, dsn.Delivered, dsn.Relayed} {
+func (s *Server) newNotices(ctx context.Context, fates []fate, open opener) (notices []*notice, err error) {
+	for _, action := range []dsn.Action{dsn.Failed, dsn.Delayed, dsn.Delivered, dsn.Relayed, dsn.Expanded} {
 		var wanted []fate
 		for _, f := range fates {
 			if f.action != action {
@@ -53,7 +58,7 @@ func (s *Server) newNotices(ctx context.Context, fates []fate) (notices []*notic
 		if len(wanted) == 0 {
 			continue
 		}
-		n, err := s.newNotice(ctx, wanted)
+		n, err := s.newNotice(ctx, wanted, open)
 		if errors.Is(err, storage.ErrNotFound) {
 			continue // the message and its delivery are gone: there is nobody to tell
 		} else if err != nil {
@@ -64,13 +69,37 @@ func (s *Server) newNotices(ctx context.Context, fates []fate) (notices []*notic
 	return notices, nil
 }
 
-// wantsNotice tells whether a delivery's sender wants to be told by mail. Who sends by a mail program says so, or means the
-// usual (RFC 3461 4.1); who sends by the API reads events, and is told of failures if his domain has it so. Nobody is told
-// of what was itself a notification.
+// confirm prepares the notifications that the sender of a message from elsewhere asked for of its landing, which c holds
+// (RFC 3461 5.2.2, 6.1).
+func (s *Server) confirm(ctx context.Context, l *landing, c *content, r received) (err error) {
+	var fates []fate
+	for _, n := range l.to.names {
+		d := mail.Delivery{Pod: l.to.Pod, Inbox: l.to.ID, Purpose: mail.PurposeForward, MessageID: l.filing.message.MessageID, Recipient: n.address, Handling: r.handling, Reporting: n.Reporting,
+			Origin: mail.Origin{ReversePath: r.reversePath, Vouched: r.vouched}, TraceID: mail.TraceID(ctx), CreatedAt: r.at}
+		fates = append(fates, fate{delivery: d, action: dsn.Delivered})
+	}
+	l.notices, err = s.newNotices(ctx, fates, func(ctx context.Context, _ *mail.Delivery) (io.Reader, error) { return s.open(ctx, c), nil })
+	return err
+}
+
+// told is to whom a notification about a delivery goes: who sent the message. Empty: to nobody. Nobody is told of what was
+// itself a notification, and nobody elsewhere who may not have sent anything.
+func told(d *mail.Delivery) string {
+	switch {
+	case d.Purpose == mail.PurposeSent:
+		return d.Sender
+	case d.Purpose.HandsOn() && d.Origin.Vouched != "":
+		return d.Origin.ReversePath
+	}
+	return ""
+}
+
+// wantsNotice tells whether a message's sender wants to be told by mail. Who sends by SMTP says so, or means the usual
+// (RFC 3461 4.1); who sends by the API reads events, and is told of failures if his domain has it so.
 func (s *Server) wantsNotice(ctx context.Context, f *fate) (bool, error) {
 	d := &f.delivery
 	switch {
-	case d.Sender == "":
+	case told(d) == "":
 		return false, nil
 	case d.Notify != "":
 		word := map[dsn.Action]string{dsn.Failed: "FAILURE", dsn.Delayed: "DELAY"}[f.action]
@@ -78,8 +107,8 @@ func (s *Server) wantsNotice(ctx context.Context, f *fate) (bool, error) {
 			word = "SUCCESS"
 		}
 		return slices.Contains(strings.Split(d.Notify, ","), word), nil
-	case f.action != dsn.Failed:
-		return false, nil
+	case f.action != dsn.Failed || d.Purpose != mail.PurposeSent:
+		return f.action == dsn.Failed, nil
 	}
 	_, name, _ := mail.SplitAddress(inboxAddress(d.Sender))
 	var domain mail.Domain
@@ -90,15 +119,21 @@ func (s *Server) wantsNotice(ctx context.Context, f *fate) (bool, error) {
 	return domain.FeedbackEnabled, err
 }
 
-// newNotice composes one notification and prepares its filing.
-func (s *Server) newNotice(ctx context.Context, fates []fate) (*notice, error) {
-	d := &fates[0].delivery
+// openCarried opens the message that a delivery in the queue carries.
+func (s *Server) openCarried(ctx context.Context, d *mail.Delivery) (io.Reader, error) {
 	at := s.store.For(d.Scope())
 	var raw storage.RawMessage
 	err := at.Read(ctx, func(tx storage.Tx) (err error) {
 		raw, err = tx.FindCarried(d.ID)
 		return err
 	})
+	return io.NewSectionReader(at.Reader(ctx, raw), 0, raw.Size), err
+}
+
+// newNotice composes one notification and prepares its filing.
+func (s *Server) newNotice(ctx context.Context, fates []fate, open opener) (*notice, error) {
+	d := &fates[0].delivery
+	message, err := open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +142,11 @@ func (s *Server) newNotice(ctx context.Context, fates []fate) (*notice, error) {
 		return nil, err
 	}
 	now := s.clock.Now()
-	n := &dsn.Notice{From: "MAILER-DAEMON@" + s.hostname, To: d.Sender, Notification: "<" + id + "@" + s.hostname + ">", Date: now, BoundarySeed: id,
+	n := &dsn.Notice{From: "MAILER-DAEMON@" + s.hostname, To: told(d), Notification: "<" + id + "@" + s.hostname + ">", Date: now, BoundarySeed: id,
 		Report: dsn.Report{EnvelopeID: d.EnvelopeID, ReportingMTA: s.hostname, ArrivalDate: d.CreatedAt, MessageID: d.MessageID}}
 	for _, f := range fates {
 		n.Recipients = append(n.Recipients, f.recipient(now))
 	}
-	message := io.NewSectionReader(at.Reader(ctx, raw), 0, raw.Size)
 	n.Returned, n.Full, n.EightBit = message, d.Return == "FULL", true
 	if !n.Full {
 		header, err := io.ReadAll(io.LimitReader(message, maxNotedHeader))
@@ -137,7 +171,7 @@ func (f *fate) recipient(now time.Time) dsn.Recipient {
 	return to
 }
 
-// prepareNotice writes a notification down and works out its filing.
+// prepareNotice writes a notification down and works out its filing, or its way.
 func (s *Server) prepareNotice(ctx context.Context, n *dsn.Notice, d *mail.Delivery, now time.Time) (*notice, error) {
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(dsn.Write(pw, n)) }()
@@ -145,6 +179,14 @@ func (s *Server) prepareNotice(ctx context.Context, n *dsn.Notice, d *mail.Deliv
 	c, err := s.stage(ctx, []int64{d.Pod}, pr)
 	if err != nil {
 		return nil, err
+	}
+	if d.Purpose != mail.PurposeSent {
+		mailed, err := s.mailedNotice(ctx, n, d, now)
+		if err != nil {
+			s.discard(c)
+			return nil, err
+		}
+		return &notice{content: c, mailed: mailed}, nil
 	}
 	trace := []byte(compose.ReturnPath("") + compose.Received(compose.Hop{By: s.hostname, Protocol: "local", ID: d.TraceID, For: d.Sender, Time: now}))
 	p, err := s.parsed(ctx, c, trace)
@@ -158,12 +200,35 @@ func (s *Server) prepareNotice(ctx context.Context, n *dsn.Notice, d *mail.Deliv
 		s.discard(c)
 		return nil, err
 	}
-	return &notice{f, c}, nil
+	return &notice{content: c, filing: f}, nil
 }
 
-// fileNotices files notifications in the inbox that the handle is bound to.
+// mailedNotice is how a notification is mailed: from nobody, so that none is sent on it (RFC 3461 6.1), and with no less
+// TLS than the message (RFC 8689 5).
+func (s *Server) mailedNotice(ctx context.Context, n *dsn.Notice, d *mail.Delivery, now time.Time) (out mail.Delivery, err error) {
+	out = mail.Delivery{Purpose: mail.PurposeNotice, MessageID: n.Notification, Recipient: n.To, State: mail.DeliveryQueued, NextAttemptAt: now, TraceID: d.TraceID, CreatedAt: now,
+		Handling: mail.Handling{RequireTLS: d.RequireTLS}, Reporting: mail.Reporting{Notify: "NEVER"}}
+	_, out.Destination, _ = mail.SplitAddress(inboxAddress(n.To))
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
+		out.Courier, err = s.courierFor(sys, n.To, out.Destination)
+		return err
+	})
+	return out, err
+}
+
+// fileNotices files notifications in the inbox that the handle is bound to, or queues them there.
 func fileNotices(tx storage.Tx, notices []*notice) error {
 	for _, n := range notices {
+		if n.filing == nil {
+			blob, err := n.content.link(tx, n.mailed.CreatedAt)
+			if err != nil {
+				return err
+			}
+			if err := tx.InsertNotice(n.mailed, blob, nil); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := n.filing.file(tx); err != nil {
 			return err
 		}
@@ -182,5 +247,7 @@ func (s *Server) discardNotices(notices []*notice) {
 	}
 	if len(notices) > 0 {
 		poke(s.index)
+		poke(s.queue)
+		poke(s.outbound)
 	}
 }

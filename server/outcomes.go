@@ -28,6 +28,9 @@ func (s *Server) settle(tx storage.Tx, delivery int64, o outcome, now time.Time)
 		return err
 	}
 	d.State, d.Attempts, d.LastReply, d.UpdatedAt, d.NextAttemptAt = o.state, d.Attempts+1, o.reply, now, time.Time{}
+	if d.Purpose != mail.PurposeSent {
+		return s.settleOther(tx, &d)
+	}
 	label, event := o.event(&d, now)
 	if err := tx.InsertEvent(event); err != nil {
 		return err
@@ -47,6 +50,9 @@ func (s *Server) settle(tx storage.Tx, delivery int64, o outcome, now time.Time)
 	}
 	return s.suppressBounced(tx, &d, o, now)
 }
+
+// settleOther notes the outcome of what no inbox sent.
+func (s *Server) settleOther(tx storage.Tx, d *mail.Delivery) error { return tx.DeleteDelivery(d.ID) }
 
 // event is what the API calls the outcome: a label of the message, and an event (contract: semantics.md, Outcomes).
 func (o outcome) event(d *mail.Delivery, now time.Time) (label string, e mail.Event) {
@@ -88,7 +94,7 @@ func (s *Server) postponed(tx storage.Tx, delivery int64, v verdict, now time.Ti
 	}
 	d.Attempts++
 	d.LastReply, d.NextAttemptAt, d.UpdatedAt, d.Notified = v.reply, v.next, now, d.Notified || v.late
-	if err := tx.UpdateDelivery(d); err != nil || d.Message == 0 {
+	if err := tx.UpdateDelivery(d); err != nil || d.Message == 0 || d.Purpose != mail.PurposeSent {
 		return err
 	}
 	return s.relabelSent(tx, d.Message, []string{mail.LabelDelayed}, nil, now)

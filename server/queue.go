@@ -28,7 +28,7 @@ func (s *Server) enqueue(sys storage.SystemTx, tx storage.Tx, out *outgoing, m *
 			}
 			local[inbox] = true
 		}
-		waiting := mail.Delivery{Message: m.ID, Sender: out.reversePath, Recipient: r, Destination: destination, Courier: courier, State: mail.DeliveryQueued,
+		waiting := mail.Delivery{Purpose: mail.PurposeSent, Message: m.ID, Sender: out.reversePath, Recipient: r, Destination: destination, Courier: courier, State: mail.DeliveryQueued,
 			NextAttemptAt: now, TraceID: m.TraceID, CreatedAt: now, Handling: out.handling, Reporting: out.reporting[r]}
 		if err := tx.InsertDelivery(waiting); err != nil {
 			return err

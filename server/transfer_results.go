@@ -58,7 +58,7 @@ func (s *Server) noteResults(ctx context.Context, l *load, ds []mail.Delivery, r
 			fates = append(fates, f)
 		}
 	}
-	notices, err := s.newNotices(ctx, fates)
+	notices, err := s.newNotices(ctx, fates, s.openCarried)
 	defer s.discardNotices(notices)
 	if err != nil {
 		return err

@@ -92,25 +92,13 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		return err
 	}
 	defer s.discard(c)
-	now := s.clock.Now()
-	r := received{reversePath: d.Sender, recipients: []string{d.Recipient}, at: now, unchecked: "It was sent by an inbox of this installation: nothing was looked up."}
+	r := received{reversePath: d.Sender, recipients: []string{d.Recipient}, handling: d.Handling, at: s.clock.Now(), unchecked: "It was sent by an inbox of this installation: nothing was looked up."}
 	r.trace = s.trace(ctx, Incoming{ReversePath: d.Sender, Recipients: []string{d.Recipient}, Session: Session{Protocol: "local"}}, r)
 	p, err := s.parsed(ctx, c, r.trace)
 	if err != nil {
 		return err
 	}
-	notices, err := s.newNotices(ctx, []fate{{delivery: d, action: dsn.Delivered}})
-	defer s.discardNotices(notices)
-	if err != nil {
-		return err
-	}
-	sender := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
-	err = s.deliverTo(ctx, []mail.Inbox{inbox}, p, c, r, func(sys storage.SystemTx) error {
-		if err := s.settle(sys.For(sender), d.ID, outcome{state: mail.DeliveryDelivered}, now); err != nil {
-			return err
-		}
-		return fileNotices(sys.For(sender), notices)
-	})
+	err = s.arriveBy(ctx, &d, inbox, p, c, r)
 	if errors.Is(err, errSettled) {
 		return nil
 	}
@@ -123,15 +111,35 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 	}
 	if err == nil {
 		s.counters.settled(d.Courier, outcome{state: mail.DeliveryDelivered})
-		s.hub.Wake(sender)
+		s.hub.Wake(d.Scope())
 	}
 	return err
+}
+
+// arriveBy files a message that a delivery brings to an inbox of ours, and notes that in the same transaction.
+func (s *Server) arriveBy(ctx context.Context, d *mail.Delivery, inbox mail.Inbox, p *mail.Parsed, c *content, r received) error {
+	a, err := s.newArrival(ctx, []addressee{{inbox, []name{{d.Recipient, d.Reporting}}}}, p, c, r)
+	if err != nil {
+		return err
+	}
+	notices, err := s.newNotices(ctx, []fate{{delivery: *d, action: a.action()}}, s.openCarried)
+	defer s.discardNotices(notices)
+	if err != nil {
+		return err
+	}
+	return s.fileArrival(ctx, a, func(sys storage.SystemTx) error {
+		tx := sys.For(d.Scope())
+		if err := s.settle(tx, d.ID, outcome{state: mail.DeliveryDelivered}, r.at); err != nil {
+			return err
+		}
+		return fileNotices(tx, notices)
+	})
 }
 
 func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 	scope := mail.Scope{Pod: d.Pod, Inbox: d.Inbox}
 	now := s.clock.Now()
-	notices, err := s.newNotices(ctx, []fate{{delivery: d, action: dsn.Failed, status: o.status, said: o.reply}})
+	notices, err := s.newNotices(ctx, []fate{{delivery: d, action: dsn.Failed, status: o.status, said: o.reply}}, s.openCarried)
 	defer s.discardNotices(notices)
 	if err != nil {
 		return err

@@ -285,7 +285,11 @@ func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, ra
 	for _, d := range ds {
 		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient, Notify: d.Notify, OriginalRecipient: originalRecipient(&d)})
 	}
-	t.Keys, err = s.keysOf(ctx, first.Scope(), first.Sender)
+	if first.Purpose == mail.PurposeNotice {
+		_, t.Keys, err = s.reporter(ctx)
+	} else {
+		t.Keys, err = s.keysOf(ctx, first.Scope(), first.Sender)
+	}
 	return t, err
 }
 

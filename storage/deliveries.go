@@ -8,20 +8,21 @@ import (
 )
 
 const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.message_id, d.gone_message_id), d.sender, d.recipient, d.destination, d.courier, d.state, d.attempts, d.next_attempt_at, d.last_reply, d.notified, d.trace_id, d.created_at, d.updated_at,
-	d.envelope_id, d.return, d.require_tls, d.notify, d.original_recipient`
+	d.envelope_id, d.return, d.require_tls, d.notify, d.original_recipient, d.purpose, d.origin`
 const deliveryFrom = ` FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
 
 var (
 	findDelivery     = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.id = ?`)
-	findCarried      = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), m.trace, coalesce(m.size, b.size) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
+	findCarried      = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), coalesce(m.trace, d.trace), coalesce(m.size, b.size + ifnull(length(d.trace), 0)) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
 	listWaiting      = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state IN ('queued', 'held') AND {after} {order} LIMIT ?3`, "d.id", "d.id")
 	listDeliveries   = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.message_id = ? ORDER BY d.id`)
-	findByEnvelopeID = tables.Compile(`SELECT d.message_id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.envelope_id = ? AND d.message_id IS NOT NULL AND {scope d} ORDER BY d.id DESC LIMIT 1`)
+	findByEnvelopeID = tables.Compile(`SELECT d.message_id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.envelope_id = ? AND d.message_id IS NOT NULL AND d.purpose = 'sent' AND {scope d} ORDER BY d.id DESC LIMIT 1`)
 	insertDelivery   = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
-		envelope_id, return, require_tls, notify, original_recipient) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14)`)
+		envelope_id, return, require_tls, notify, original_recipient, purpose, origin, blob_id, trace, gone_message_id)
+		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`)
 	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
 	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
-	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3 WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
+	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3, trace = (SELECT m.trace FROM messages m WHERE m.id = ?1 AND {scope m}) WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
 	findBlobCarried = tables.Compile(`SELECT d.blob_id FROM deliveries d WHERE d.id = ? AND d.blob_id IS NOT NULL AND {scope d}`)
 	listOfInbox     = tables.Compile(`SELECT d.id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.state IN ('queued', 'held') AND {scope d} LIMIT ?`)
 
@@ -29,12 +30,15 @@ var (
 )
 
 func scanDelivery(r *sqlite.Row) (d mail.Delivery, err error) {
-	var courier, state string
+	var courier, state, purpose, origin string
 	err = r.Scan(&d.ID, &d.Pod, &d.Inbox, &d.Message, &d.MessageID, &d.Sender, &d.Recipient, &d.Destination,
 		&courier, &state, &d.Attempts, &d.NextAttemptAt, &d.LastReply, &d.Notified, &d.TraceID, &d.CreatedAt, &d.UpdatedAt,
-		&d.EnvelopeID, &d.Return, &d.RequireTLS, &d.Notify, &d.OriginalRecipient)
-	d.Courier, d.State = mail.Courier(courier), mail.DeliveryState(state)
-	return d, err
+		&d.EnvelopeID, &d.Return, &d.RequireTLS, &d.Notify, &d.OriginalRecipient, &purpose, &origin)
+	if err != nil {
+		return d, err
+	}
+	d.Courier, d.State, d.Purpose = mail.Courier(courier), mail.DeliveryState(state), mail.Purpose(purpose)
+	return d, decode(origin, &d.Origin)
 }
 
 // FindDelivery finds a delivery by its key.
@@ -70,10 +74,18 @@ func (tx Tx) FindSentAs(envelopeID string) (message int64, err error) {
 	return message, err
 }
 
-// InsertDelivery queues d for the handle's inbox.
-func (tx Tx) InsertDelivery(d mail.Delivery) error {
-	_, err := tx.tx.Exec(insertDelivery, d.Message, d.Sender, d.Recipient, d.Destination, string(d.Courier), string(d.State), d.NextAttemptAt, d.TraceID, d.CreatedAt,
-		sqlite.Null(d.EnvelopeID), sqlite.Null(d.Return), d.RequireTLS, sqlite.Null(d.Notify), sqlite.Null(d.OriginalRecipient))
+// InsertDelivery queues d, which carries a message of the handle's inbox.
+func (tx Tx) InsertDelivery(d mail.Delivery) error { return tx.insertDelivery(d, nil, nil, nil) }
+
+// InsertNotice queues d, which carries what is no message of the handle's inbox: a blob, with fields of ours before it.
+func (tx Tx) InsertNotice(d mail.Delivery, blob int64, trace []byte) error {
+	return tx.insertDelivery(d, blob, trace, d.MessageID)
+}
+
+func (tx Tx) insertDelivery(d mail.Delivery, blob, trace, messageID any) error {
+	_, err := tx.tx.Exec(insertDelivery, sqlite.Null(d.Message), d.Sender, d.Recipient, d.Destination, string(d.Courier), string(d.State), d.NextAttemptAt, d.TraceID, d.CreatedAt,
+		sqlite.Null(d.EnvelopeID), sqlite.Null(d.Return), d.RequireTLS, sqlite.Null(d.Notify), sqlite.Null(d.OriginalRecipient),
+		string(d.Purpose), encode(d.Origin), blob, trace, messageID)
 	return translate(err)
 }
 

@@ -30,8 +30,8 @@ func (n *Notice) action() Action {
 		switch {
 		case to.Action == Failed:
 			return Failed
-		case to.Action == Delayed:
-			best = Delayed
+		case to.Action == Delayed, best == Delivered && to.Action == Expanded:
+			best = to.Action
 		}
 	}
 	return best
@@ -74,7 +74,7 @@ func Write(out io.Writer, n *Notice) error {
 	return w.Flush()
 }
 
-var subjects = map[Action]string{Failed: "Undelivered mail returned to sender", Delayed: "Mail is delayed (still being tried)", Delivered: "Mail was delivered"}
+var subjects = map[Action]string{Failed: "Undelivered mail returned to sender", Delayed: "Mail is delayed (still being tried)", Delivered: "Mail was delivered", Expanded: "Mail was delivered and handed on"}
 
 // prose is the part for people.
 func (n *Notice) prose() string {
@@ -85,6 +85,8 @@ func (n *Notice) prose() string {
 		b.WriteString("Your message could not be delivered to the following recipients, and will\r\nnot be tried again:\r\n")
 	case Delayed:
 		b.WriteString("Your message could not be delivered yet to the following recipients. It is\r\nstill being tried; you need not send it again:\r\n")
+	case Expanded:
+		b.WriteString("Your message was delivered to the following recipients, who have it handed on\r\nto others:\r\n")
 	default:
 		b.WriteString("Your message was delivered to the following recipients, or handed on to a\r\nhost that does not say more:\r\n")
 	}

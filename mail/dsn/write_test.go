@@ -33,7 +33,7 @@ func TestWrite(t *testing.T) {
 	full.Full = true
 	beyond.EightBit = true
 	for name, n := range map[string]*Notice{"written-failed": full, "written-headers": notice(failed), "written-delayed": notice(late), "written-global": beyond,
-		"written-delivered": notice(Recipient{Final: "there@far.test", Action: Relayed, Status: "2.1.9"})} {
+		"written-expanded": notice(Recipient{Final: "bob@here.test", Original: "bob+news@here.test", Action: Expanded, Status: "2.1.5"}), "written-delivered": notice(Recipient{Final: "there@far.test", Action: Relayed, Status: "2.1.9"})} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			if err := Write(&b, n); err != nil {

@@ -8,15 +8,14 @@ import (
 )
 
 // announced makes the extensions that go-smtp announces those that there are. Left out on purpose: BINARYMIME (RFC 3030),
-// since a body that is no lines could be read by no IMAP client; and, from other servers, DSN (RFC 3461): mail that comes
-// in ends here, so the sender's server itself reports that it was relayed to one that reports no more.
+// since a body that is no lines could be read by no IMAP client.
 func (g *guard) announced(lines []string) []string {
 	out := []string{g.s.o.Hostname}
 	for _, l := range lines[1:] {
 		switch {
 		case l == "SIZE": // see Server.library
 			out = append(out, fmt.Sprint("SIZE ", g.s.o.Server.MaxMessageSize()))
-		case l != "DSN" || g.role != MX:
+		default:
 			out = append(out, l)
 		}
 	}

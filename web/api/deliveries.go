@@ -9,10 +9,11 @@ import (
 	"podmail/server"
 )
 
-// queuedDelivery is an addition to the contract: one recipient's way out of a sent message.
+// queuedDelivery is an addition to the contract: one recipient's way out of a message.
 type queuedDelivery struct {
 	DeliveryID    string             `json:"delivery_id"`
 	MessageID     string             `json:"message_id"`
+	Purpose       mail.Purpose       `json:"purpose"`
 	Sender        string             `json:"sender"`
 	Recipient     string             `json:"recipient"`
 	State         mail.DeliveryState `json:"state"`
@@ -33,7 +34,7 @@ type deliveryAttempt struct {
 }
 
 func (a *API) deliveryOf(d *mail.Delivery) queuedDelivery {
-	return queuedDelivery{DeliveryID: a.server.DeliveryID(d), MessageID: d.MessageID, Sender: d.Sender, Recipient: d.Recipient, State: d.State, AttemptCount: d.Attempts,
+	return queuedDelivery{DeliveryID: a.server.DeliveryID(d), MessageID: d.MessageID, Purpose: d.Purpose, Sender: d.Sender, Recipient: d.Recipient, State: d.State, AttemptCount: d.Attempts,
 		LastReply: d.LastReply, NextAttemptAt: timestamp(d.NextAttemptAt), UpdatedAt: timestamp(d.UpdatedAt), CreatedAt: timestamp(d.CreatedAt)}
 }
 
