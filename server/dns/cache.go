@@ -60,6 +60,11 @@ func (c *Cache) LookupCNAME(ctx context.Context, name string) ([]string, error) 
 	return cached(ctx, c, question{kind: "CNAME", name: name}, func() ([]string, error) { return c.resolver.LookupCNAME(ctx, name) })
 }
 
+// Canonical implements Resolver.
+func (c *Cache) Canonical(ctx context.Context, name string) (string, error) {
+	return cached(ctx, c, question{kind: "alias", name: name}, func() (string, error) { return c.resolver.Canonical(ctx, name) })
+}
+
 // LookupIP implements Resolver.
 func (c *Cache) LookupIP(ctx context.Context, family Family, name string) ([]netip.Addr, error) {
 	return cached(ctx, c, question{kind: string(family), name: name}, func() ([]netip.Addr, error) { return c.resolver.LookupIP(ctx, family, name) })

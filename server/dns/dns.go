@@ -27,6 +27,8 @@ type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 	// LookupCNAME returns the name that stands at name itself, without final dot; at most one by the rules of DNS.
 	LookupCNAME(ctx context.Context, name string) ([]string, error)
+	// Canonical returns the name that name is an alias of in the end, without final dot; itself if it is none.
+	Canonical(ctx context.Context, name string) (string, error)
 	// LookupIP returns the addresses of a family (IPv4 or IPv6) in the order of the answer.
 	LookupIP(ctx context.Context, family Family, name string) ([]netip.Addr, error)
 	// LookupPTR returns the names of an address, without final dots (RFC 1035 3.5, RFC 3596 2.5).
@@ -133,6 +135,23 @@ func (c *Client) LookupCNAME(ctx context.Context, name string) (targets []string
 		}
 	})
 	return targets, err
+}
+
+// Canonical implements Resolver. The aliases of a name come with the answer to any question about it (RFC 1034 4.3.2).
+func (c *Client) Canonical(ctx context.Context, name string) (string, error) {
+	aliases := map[string]string{}
+	_, err := c.lookup(ctx, name, dns.TypeA, func(rr dns.RR) {
+		if cname, ok := rr.(*dns.CNAME); ok {
+			aliases[bare(cname.Hdr.Name)] = bare(cname.Target)
+		}
+	})
+	name = bare(name)
+	for range len(aliases) {
+		if target, ok := aliases[name]; ok {
+			name = target
+		}
+	}
+	return name, err
 }
 
 // LookupIP implements Resolver.

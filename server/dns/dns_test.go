@@ -202,3 +202,21 @@ func (v validated) WriteMsg(m *mdns.Msg) error {
 	m.AuthenticatedData = v.secure
 	return v.ResponseWriter.WriteMsg(m)
 }
+
+func TestCanonical(t *testing.T) {
+	c := dns.NewCache(dns.NewClient(serve(t, zone(t, `
+one.example. 60 IN CNAME Two.example.
+two.example. 60 IN CNAME three.example.
+three.example. 60 IN AAAA ::1
+plain.example. 60 IN A 127.0.0.1
+round.example. 60 IN CNAME round.example.
+`)), false), &clock{})
+	for name, want := range map[string]string{"One.example": "three.example", "three.example": "three.example", "plain.example": "plain.example", "none.example": "none.example", "round.example": "round.example"} {
+		if got, err := c.Canonical(context.Background(), name); got != want || err != nil {
+			t.Errorf("%s: %q, want %q (%v)", name, got, want, err)
+		}
+	}
+	if got, err := c.Canonical(context.Background(), "broken.example"); err == nil {
+		t.Errorf("of nothing: %q", got)
+	}
+}

@@ -90,6 +90,18 @@ func (z *Zone) LookupCNAME(_ context.Context, name string) ([]string, error) {
 	return z.lookup(mail.RecordCNAME, name)
 }
 
+// Canonical implements dns.Resolver.
+func (z *Zone) Canonical(_ context.Context, name string) (string, error) {
+	for range 8 {
+		targets, err := z.lookup(mail.RecordCNAME, name)
+		if err != nil || len(targets) == 0 {
+			return name, err
+		}
+		name = targets[0]
+	}
+	return name, nil
+}
+
 // LookupIP implements dns.Resolver.
 func (z *Zone) LookupIP(_ context.Context, family dns.Family, name string) (addresses []netip.Addr, err error) {
 	values, err := z.lookup(mail.RecordType(family), name)

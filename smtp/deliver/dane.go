@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"podmail/mail"
 	"podmail/server/dns"
@@ -22,37 +23,66 @@ const (
 	matchFull, match256, m512 = 0, 1, 2
 )
 
-// tlsaOf looks up the TLSA records that hold for a host: none unless DNS vouches for how it was found. A failure is a
-// look-up that somebody may be disturbing: the host must not be used then (RFC 7672 2.1.2).
-func (c *Courier) tlsaOf(ctx context.Context, h host, secureMX bool) ([]dns.TLSA, *failure) {
-	if !secureMX {
-		return nil, nil
+// tlsaOf looks up the TLSA records that hold for a host, and the name at which they stand, if DNS vouches for them. A
+// failure is a look-up that somebody may be disturbing: the host must not be used then (RFC 7672 2.1.2).
+func (c *Courier) tlsaOf(ctx context.Context, h host) (base string, records []dns.TLSA, f *failure) {
+	if h.address.IsValid() {
+		return "", nil, nil
 	}
-	for _, kind := range []mail.RecordType{mail.RecordType(dns.IPv4), mail.RecordType(dns.IPv6)} {
-		secure, err := c.o.Resolver.IsSecure(ctx, kind, h.name)
+	bases, err := c.tlsaBases(ctx, h.name)
+	if err != nil {
+		return "", nil, failed(mail.TransferDNS, "4.4.3", "%v", err).orElsewhere()
+	}
+	for _, base := range bases {
+		name := "_" + h.port + "._tcp." + base
+		records, err := c.o.Resolver.LookupTLSA(ctx, name)
+		secure := false
+		if err == nil && len(records) > 0 {
+			secure, err = c.o.Resolver.IsSecure(ctx, "TLSA", name)
+		}
 		if err != nil {
-			return nil, failed(mail.TransferDNS, "4.4.3", "%v", err).orElsewhere()
+			return "", nil, failed(mail.TransferDNS, "4.7.5", "DANE: %v", err).orElsewhere()
 		}
-		if !secure { // RFC 7672 2.2.2
-			return nil, nil
+		if secure {
+			return base, records, nil
 		}
 	}
-	name := "_" + h.port + "._tcp." + h.name
-	records, err := c.o.Resolver.LookupTLSA(ctx, name)
+	return "", nil, nil
+}
+
+// tlsaBases are the names at which a host's TLSA records may stand, the best first: what its name is an alias of, then the
+// name itself, as far as DNS vouches for the way there (RFC 7672 2.1.3, 2.2.2).
+func (c *Courier) tlsaBases(ctx context.Context, name string) ([]string, error) {
+	canonical, err := c.o.Resolver.Canonical(ctx, name)
 	if err != nil {
-		return nil, failed(mail.TransferDNS, "4.7.5", "DANE: %v", err).orElsewhere()
+		return nil, err
 	}
-	if len(records) == 0 {
+	secure, err := c.secureAddresses(ctx, name)
+	alias := !strings.EqualFold(canonical, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case secure && alias:
+		return []string{canonical, name}, nil
+	case secure:
+		return []string{name}, nil
+	case !alias:
 		return nil, nil
 	}
-	secure, err := c.o.Resolver.IsSecure(ctx, "TLSA", name)
-	if err != nil {
-		return nil, failed(mail.TransferDNS, "4.7.5", "DANE: %v", err).orElsewhere()
+	if secure, err = c.o.Resolver.IsSecure(ctx, mail.RecordCNAME, name); err != nil || !secure {
+		return nil, err
 	}
-	if !secure {
-		return nil, nil
+	return []string{name}, nil
+}
+
+// secureAddresses tells whether DNS vouches for a host's addresses, of both families.
+func (c *Courier) secureAddresses(ctx context.Context, name string) (secure bool, err error) {
+	for _, family := range []dns.Family{dns.IPv4, dns.IPv6} {
+		if secure, err = c.o.Resolver.IsSecure(ctx, mail.RecordType(family), name); err != nil || !secure {
+			return false, err
+		}
 	}
-	return records, nil
+	return true, nil
 }
 
 // usable are the records that can be obeyed. If there are records and none is usable, TLS is still demanded, of whomever

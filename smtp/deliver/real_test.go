@@ -3,68 +3,16 @@ package deliver_test
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	mdns "github.com/miekg/dns"
 
 	"podmail/mail"
 	"podmail/server/dns"
 	"podmail/smtp/deliver"
 	"podmail/smtp/sign/signtest"
 )
-
-// nameserver answers from records in master file form, over the wire, as a resolver that has validated everything.
-type nameserver struct {
-	address string
-	mu      sync.Mutex
-	records []mdns.RR
-}
-
-func serveNames(t testing.TB) *nameserver {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &nameserver{address: conn.LocalAddr().String()}
-	ready := make(chan struct{})
-	s := &mdns.Server{PacketConn: conn, Handler: mdns.HandlerFunc(n.answer), NotifyStartedFunc: func() { close(ready) }}
-	go s.ActivateAndServe()
-	<-ready
-	t.Cleanup(func() { s.Shutdown() })
-	return n
-}
-
-func (n *nameserver) publish(t testing.TB, lines ...string) {
-	t.Helper()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, line := range lines {
-		rr, err := mdns.NewRR(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.records = append(n.records, rr)
-	}
-}
-
-func (n *nameserver) answer(w mdns.ResponseWriter, q *mdns.Msg) {
-	m := new(mdns.Msg)
-	m.SetReply(q)
-	m.AuthenticatedData = q.AuthenticatedData
-	n.mu.Lock()
-	for _, rr := range n.records {
-		if strings.EqualFold(rr.Header().Name, q.Question[0].Name) && rr.Header().Rrtype == q.Question[0].Qtype {
-			m.Answer = append(m.Answer, rr)
-		}
-	}
-	n.mu.Unlock()
-	w.WriteMsg(m)
-}
 
 // sealed cuts what a host has put on top of a message that begins with our signatures.
 func sealed(t testing.TB, stored string) string {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
 	"podmail/mail"
 	"podmail/mail/mtasts"
@@ -17,7 +18,7 @@ import (
 type security struct {
 	required bool       // rather not at all than in plain text
 	verified bool       // the host must be who it should be
-	names    []string   // that its certificate may be for
+	names    []string   // that its certificate may be for; it is asked for the one of the first
 	tlsa     []dns.TLSA // usable ones: they say how it is verified
 	by       string     // who demands it, for people
 	policy   tlsrpt.Policy
@@ -56,8 +57,11 @@ func (c *Courier) learn(ctx context.Context, t mail.Transfer, hosts []host) (kno
 // demands are what a transfer and its destination demand of connections to a host. A failure: it must not be used.
 func (c *Courier) demands(ctx context.Context, t mail.Transfer, h host, k known) (y security, f *failure) {
 	if h.relay {
-		y = relayDemands(t, h)
-	} else if y, f = c.published(ctx, h, k); f != nil {
+		y, f = c.relayDemands(ctx, t, h)
+	} else {
+		y, f = c.published(ctx, h, k)
+	}
+	if f != nil {
 		return y, f
 	}
 	if !t.RequireTLS {
@@ -70,26 +74,23 @@ func (c *Courier) demands(ctx context.Context, t mail.Transfer, h host, k known)
 	return y, nil
 }
 
-// published are the demands of the destination itself. DANE goes before MTA-STS (RFC 8461 2).
+// published are the demands of the destination itself. DANE goes before MTA-STS (RFC 8461 2), but not where the host's name
+// can be forged, which an enforced policy would notice.
 func (c *Courier) published(ctx context.Context, h host, k known) (security, *failure) {
 	y := security{names: []string{h.name}, policy: tlsrpt.Policy{Type: "no-policy-found", Domain: k.domain}}
 	if k.domain == "" {
 		return y, nil
 	}
-	records, f := c.tlsaOf(ctx, h, k.secureMX)
-	if f != nil {
-		c.tally.note(tlsrpt.Policy{Type: "tlsa", Domain: k.domain}, tlsrpt.Failure{Type: "dnssec-invalid", ReceivingMX: h.name, Reason: f.text})
-		return y, f
-	}
-	if len(records) > 0 {
-		y.tlsa = usable(records)
-		y.required, y.verified, y.by = true, len(y.tlsa) > 0, "DANE"
-		y.names = append(y.names, k.domain) // RFC 7672 3.2.2
-		y.policy.Type = "tlsa"
-		for _, r := range records {
-			y.policy.String = append(y.policy.String, fmt.Sprintf("%d %d %d %x", r.Usage, r.Selector, r.MatchingType, r.Data))
+	if k.secureMX || k.sts == nil || k.sts.Mode != mtasts.Enforce {
+		base, records, f := c.tlsaOf(ctx, h)
+		if f != nil {
+			c.tally.note(tlsrpt.Policy{Type: "tlsa", Domain: k.domain}, tlsrpt.Failure{Type: "dnssec-invalid", ReceivingMX: h.name, Reason: f.text})
+			return y, f
 		}
-		return y, nil
+		if len(records) > 0 {
+			names, f := c.destinationNames(ctx, k, records)
+			return bound(y, records, base, append(names, h.name)...), f
+		}
 	}
 	if k.sts == nil || k.sts.Mode == mtasts.None {
 		return y, nil
@@ -107,8 +108,35 @@ func (c *Courier) published(ctx context.Context, h host, k known) (security, *fa
 	return y, nil
 }
 
-// relayDemands are those of the operator's setting.
-func relayDemands(t mail.Transfer, h host) security {
+// destinationNames are those of the destination that a certificate under an authority's TLSA record may be for beside its
+// host's: its own, and what that is an alias of (RFC 7672 3.2.2).
+func (c *Courier) destinationNames(ctx context.Context, k known, records []dns.TLSA) ([]string, *failure) {
+	if !k.secureMX || !slices.ContainsFunc(records, func(r dns.TLSA) bool { return r.Usage == usageTA }) {
+		return []string{k.domain}, nil
+	}
+	canonical, err := c.o.Resolver.Canonical(ctx, k.domain)
+	if err != nil {
+		return nil, failed(mail.TransferDNS, "4.4.3", "%v", err).orElsewhere()
+	}
+	return []string{k.domain, canonical}, nil
+}
+
+// bound are y with the demands of TLSA records that stand at base, for a host that is known by names too.
+func bound(y security, records []dns.TLSA, base string, names ...string) security {
+	y.tlsa = usable(records)
+	if y.required = true; len(y.tlsa) > 0 || y.by == "" { // what demands a certificate already still does
+		y.verified, y.by = len(y.tlsa) > 0, "DANE"
+	}
+	y.names = append([]string{base}, names...) // RFC 7672 3.2.2
+	y.policy.Type = "tlsa"
+	for _, r := range records {
+		y.policy.String = append(y.policy.String, fmt.Sprintf("%d %d %d %x", r.Usage, r.Selector, r.MatchingType, r.Data))
+	}
+	return y
+}
+
+// relayDemands are those of the operator's setting, and of the relay's own TLSA records (RFC 7672 2.2.2).
+func (c *Courier) relayDemands(ctx context.Context, t mail.Transfer, h host) (security, *failure) {
 	y := security{names: []string{h.name}}
 	switch {
 	case t.Relay.Username != "" && !h.address.IsLoopback():
@@ -116,7 +144,11 @@ func relayDemands(t mail.Transfer, h host) security {
 	case t.Relay.ImplicitTLS:
 		y.required, y.by = true, "the relay's setting"
 	}
-	return y
+	base, records, f := c.tlsaOf(ctx, h)
+	if f != nil || len(records) == 0 {
+		return y, f
+	}
+	return bound(y, records, base, h.name), nil
 }
 
 // config is how TLS is spoken to a host under the demands. Where nothing is demanded, any TLS is better than none
@@ -124,7 +156,7 @@ func relayDemands(t mail.Transfer, h host) security {
 func (c *Courier) config(h host, y security, verdict *error) *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} // verified below, where names are ours to choose
 	if !h.address.IsValid() {
-		config.ServerName = h.name // RFC 7672 8.1, RFC 8461 4
+		config.ServerName = y.names[0] // RFC 7672 8.1, RFC 8461 4
 	}
 	if !y.required {
 		config.MinVersion = tls.VersionTLS10

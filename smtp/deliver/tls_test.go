@@ -67,6 +67,19 @@ func (a *authority) until(t testing.TB, end time.Time, names ...string) *tls.Con
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw, a.cert.Raw}, PrivateKey: key, Leaf: cert}}}
 }
 
+// noting is a TLS server that tells which name it was asked for.
+func noting(config *tls.Config, asked chan<- string) *tls.Config {
+	config = config.Clone()
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		select {
+		case asked <- hello.ServerName:
+		default:
+		}
+		return nil, nil
+	}
+	return config
+}
+
 // TestOpportunisticTLS: any TLS is better than none, and none better than no mail.
 func TestOpportunisticTLS(t *testing.T) {
 	ours, other := newAuthority(t), newAuthority(t)
