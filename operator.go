@@ -81,9 +81,14 @@ func (e explainCommand) Run(f *flags) error {
 		for _, x := range found {
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "inbox\t%s\nreceived\t%s\nsubject\t%q\nlabels\t%s\nplacement\t%s\nwhy\t%s\n", x.Message.InboxID, moment(x.Message.Timestamp), x.Message.Envelope.Subject,
-				strings.Join(x.Message.Labels, " "), x.Intake.Placement, x.Intake.Reason)
+				strings.Join(x.Message.Labels, " "), x.Intake.Placement, oneLine(x.Intake.Reason))
 			if found := x.Intake.Scan; found != nil {
 				fmt.Fprintf(w, "virus scan\t%s %s%s\n", found.Verdict, found.Name, found.Reason)
+			}
+			if found := x.Intake.Filter; found != nil && found.Failure != "" {
+				fmt.Fprintf(w, "rspamd\tno answer: %s\n", oneLine(found.Failure))
+			} else if found != nil {
+				fmt.Fprintf(w, "rspamd\t%s, %.1f of %.1f %s\n", found.Action, found.Score, found.Required, strings.Join(found.Symbols, " "))
 			}
 			if x.Intake.Spam != nil {
 				fmt.Fprintf(w, "spam filter\t%.3f of 1, spam from %.2f on\n", x.Intake.Spam.Score, x.Intake.Spam.Threshold)

@@ -3,10 +3,13 @@ package scan_test
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +89,36 @@ func TestClamAV(t *testing.T) {
 	} {
 		if got := look(t, socket, c.pieces...); got.Verdict != c.verdict || (got.Verdict == mail.ScanInfected) != strings.Contains(got.Name, "Test.Eicar") {
 			t.Errorf("%s: %+v, want %s", c.name, got, c.verdict)
+		}
+	}
+}
+
+// TestMessagesStream: a message of 32 MiB goes through with little memory, also if the daemon stops listening early.
+func TestMessagesStream(t *testing.T) {
+	clamav, filter := scan.New(daemon(t)), scan.NewRspamd(rspamd(t))
+	piece := []byte(strings.Repeat("0123456789abcde\n", 256))
+	for name, begin := range map[string]func() (io.Writer, func()){
+		"ClamAV": func() (io.Writer, func()) {
+			s := clamav.Begin(t.Context())
+			return s, func() { s.Finish(); s.Close() }
+		},
+		"rspamd": func() (io.Writer, func()) {
+			o := filter.Begin(t.Context(), scan.Sender{Remote: netip.MustParseAddr("192.0.2.1")})
+			return o, func() { o.Finish(); o.Close() }
+		},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w, finish := begin()
+		for range 32 << 20 / len(piece) {
+			if _, err := w.Write(piece); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		finish()
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+			t.Errorf("%s: %d bytes were allocated", name, n)
 		}
 	}
 }
