@@ -20,6 +20,9 @@ func (s *Server) Bootstrap(ctx context.Context) (firstKey string, err error) {
 	if err := s.indexInboxes(ctx); err != nil {
 		return "", fmt.Errorf("index inboxes: %w", err)
 	}
+	if err := s.recallUnheard(ctx); err != nil {
+		return "", fmt.Errorf("recall unheard answers: %w", err)
+	}
 	return s.firstKey(ctx)
 }
 

@@ -149,6 +149,10 @@ func (s *Server) Run(ctx context.Context) error {
 		defer s.lastDMARCCounts(ctx)
 		return s.loop(ctx, "DMARC reports", nil, time.Minute, s.ReportDMARC)
 	})
+	g.Go(func() error {
+		defer s.lastUnheard(ctx)
+		return s.loop(ctx, "answers", nil, unheardEvery, s.NoteUnheard)
+	})
 	g.Go(func() error { return s.loop(ctx, "TLS reports", nil, time.Minute, s.ReportTLS) })
 	g.Go(func() error { return s.loop(ctx, "key usage", nil, 20*time.Second, s.NoteUsedKeys) })
 	return g.Wait()

@@ -30,12 +30,14 @@ var (
 var migrationFiles embed.FS
 
 // tables says what binds each table to a pod and to an inbox. organization holds a single row, search carries its scope
-// inside (see search.go), and sts_policies are of domains of the world; the statements over them need no mark.
+// inside (see search.go), sts_policies are of domains of the world, and unheard holds ids alone; the statements over
+// them need no mark.
 var tables = sqlite.NewSchema(sqlite.Tables{
 	"organization":       {},
 	"search":             {},
 	"search_parts":       {},
 	"sts_policies":       {},
+	"unheard":            {},
 	"inbox_words":        {Pod: "pod_id", Inbox: "inbox_id"},
 	"pods":               {Pod: "id"},
 	"domains":            {Pod: "pod_id"},
