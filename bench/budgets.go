@@ -43,6 +43,7 @@ var rows = []row{
 	{id: "api.send", what: "API, 20 at once: send to a local inbox", unit: "/s", limit: 1000},
 	{id: "api.send.p99", what: "  p99", unit: "ms", lower: true},
 	{id: "api.send.arrived", what: "  arrived", unit: "/s"},
+	{id: "api.send.cpu", what: "  CPU of the server per message sent and arrived", unit: "ms", lower: true},
 	{id: "api.list.p50", what: "API, one at a time: list 100 threads of an inbox, p50", unit: "ms", lower: true},
 	{id: "api.list.p99", what: "  p99", unit: "ms", lower: true, limit: 10},
 	{id: "api.list.all.p50", what: "  of the organization, p50", unit: "ms", lower: true},

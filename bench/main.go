@@ -52,7 +52,7 @@ type measurement struct {
 
 var measurements = []measurement{
 	{"memory", measureMemory}, {"smtp", measureSMTP}, {"fetch", measureFetch}, {"store", measureStore},
-	{"append", measureAppend}, {"idle", measureIdle}, {"api", measureAPI}, {"queue", measureQueue},
+	{"append", measureAppend}, {"idle", measureIdle}, {"api", measureAPI}, {"send", measureSend}, {"queue", measureQueue},
 }
 
 // bench is one run.

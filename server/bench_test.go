@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"podmail/mail"
 	"podmail/server"
@@ -46,6 +47,31 @@ func BenchmarkSend(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// BenchmarkLocalSend is a message of 10 KiB from one inbox of ours to another, without the socket, until it has arrived:
+// two stored messages and a row of the queue between them.
+func BenchmarkLocalSend(b *testing.B) {
+	ctx := context.Background()
+	w := servertest.New(b)
+	alice := w.Inbox(b, w.Org, "alice")
+	w.Inbox(b, w.Org, "bob")
+	text := strings.Repeat(strings.Repeat("x", 70)+"\n", 10<<10/71)
+	b.SetParallelism(10)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := w.Server.Send(ctx, alice, server.SendRequest{To: []string{"bob@podmail.test"}, Subject: "hello there", Text: &text}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for waiting := []mail.Delivery{{}}; len(waiting) > 0; time.Sleep(5 * time.Millisecond) {
+		var err error
+		if waiting, _, err = w.Server.ListDeliveries(ctx, alice, mail.Page{Limit: 1}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
