@@ -113,7 +113,7 @@ func (f *filing) startThread(tx storage.Tx) error {
 	if err := tx.InsertThread(t); err != nil {
 		return err
 	}
-	n.Thread, n.ThreadID = t.ID, t.ThreadID
+	n.Thread, n.ThreadID, n.Starts = t.ID, t.ThreadID, true
 	err := tx.InsertMessage(n)
 	if errors.Is(err, storage.ErrTaken) { // it belongs to the thread of the message that has its id
 		return f.joinNamesake(tx, t.ID)
@@ -130,7 +130,8 @@ func (f *filing) joinNamesake(tx storage.Tx, started int64) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.DeleteThread(started, f.now); err != nil {
+	f.message.Starts = false
+	if err := tx.TakeBackThread(started); err != nil {
 		return err
 	}
 	return f.joinThread(tx, thread, 0)

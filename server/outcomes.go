@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"podmail/mail"
@@ -19,10 +20,11 @@ type outcome struct {
 	status string // RFC 3463; of bounces
 }
 
-// settle notes a delivery's outcome: its row, the label of the sent message, the event. tx is the sender's.
-func (s *Server) settle(tx storage.Tx, delivery int64, o outcome, now time.Time) error {
-	d, err := tx.FindDelivery(delivery)
-	if errors.Is(err, storage.ErrNotFound) || (err == nil && !d.State.Waits()) {
+// settle notes a delivery's outcome: its row, the label of the sent message, the event. tx is the sender's, and d what was
+// read of it before.
+func (s *Server) settle(tx storage.Tx, d mail.Delivery, o outcome, now time.Time) (err error) {
+	d.Message, err = tx.SettleDelivery(d.ID, o.state, o.reply, now)
+	if errors.Is(err, storage.ErrNotFound) {
 		return errSettled
 	} else if err != nil {
 		return err
@@ -38,14 +40,15 @@ func (s *Server) settle(tx storage.Tx, delivery int64, o outcome, now time.Time)
 	if d.Message == 0 { // deleted meanwhile: there is nothing to label, and nothing to ask about
 		return tx.DeleteDelivery(d.ID)
 	}
-	if err := tx.UpdateDelivery(d); err != nil {
-		return err
-	}
-	remove, err := notDelayedAnyMore(tx, d.Message)
+	m, err := tx.FindToEdit(d.Message)
 	if err != nil {
 		return err
 	}
-	if err := s.relabelSent(tx, d.Message, []string{label}, remove, now); err != nil || o.state != mail.DeliveryBounced {
+	remove, err := notDelayedAnyMore(tx, &m)
+	if err != nil {
+		return err
+	}
+	if err := s.relabelFound(tx, &m, []string{label}, remove, now); err != nil || o.state != mail.DeliveryBounced {
 		return err
 	}
 	return s.suppressBounced(tx, &d, o, now)
@@ -75,9 +78,12 @@ func (o outcome) event(d *mail.Delivery, now time.Time) (label string, e mail.Ev
 // bounce is the contract's word for a failure.
 func (o outcome) bounce() dsn.Bounce { return dsn.Classify(o.status, o.reply) }
 
-// notDelayedAnyMore is the label delayed, once none of a message's deliveries waits.
-func notDelayedAnyMore(tx storage.Tx, message int64) (labels []string, err error) {
-	delayed, err := tx.IsDelayed(message)
+// notDelayedAnyMore is the label delayed, if a message has it and none of its deliveries waits any more.
+func notDelayedAnyMore(tx storage.Tx, m *mail.Message) (labels []string, err error) {
+	if !slices.Contains(m.Labels, mail.LabelDelayed) {
+		return nil, nil
+	}
+	delayed, err := tx.IsDelayed(m.ID)
 	if delayed || err != nil {
 		return nil, err
 	}
@@ -101,12 +107,16 @@ func (s *Server) postponed(tx storage.Tx, delivery int64, v verdict, now time.Ti
 }
 
 func (s *Server) relabelSent(tx storage.Tx, message int64, add, remove []string, now time.Time) error {
-	m, err := tx.FindMessageByID(message)
+	m, err := tx.FindToEdit(message)
 	if err != nil {
 		return err
 	}
+	return s.relabelFound(tx, &m, add, remove, now)
+}
+
+func (s *Server) relabelFound(tx storage.Tx, m *mail.Message, add, remove []string, now time.Time) error {
 	e := s.newEdit(tx, now)
-	if err := e.relabel(&m, add, remove); err != nil {
+	if err := e.relabel(m, add, remove); err != nil {
 		return err
 	}
 	return e.flush()

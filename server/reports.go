@@ -206,7 +206,11 @@ func (s *Server) cameBack(tx storage.Tx, d *mail.Delivery, o outcome, sure bool,
 	if err := tx.InsertEvent(event); err != nil {
 		return err
 	}
-	remove, err := notDelayedAnyMore(tx, d.Message)
+	m, err := tx.FindToEdit(d.Message)
+	if err != nil {
+		return err
+	}
+	remove, err := notDelayedAnyMore(tx, &m)
 	if err != nil {
 		return err
 	}
@@ -217,7 +221,7 @@ func (s *Server) cameBack(tx storage.Tx, d *mail.Delivery, o outcome, sure bool,
 	if !slices.ContainsFunc(deliveries, func(d mail.Delivery) bool { return d.State == mail.DeliveryDelivered }) {
 		remove = append(remove, mail.LabelDelivered)
 	}
-	if err := s.relabelSent(tx, d.Message, []string{label}, remove, now); err != nil || !sure {
+	if err := s.relabelFound(tx, &m, []string{label}, remove, now); err != nil || !sure {
 		return err
 	}
 	return s.suppressBounced(tx, d, o, now)

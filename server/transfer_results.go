@@ -136,7 +136,7 @@ func (v verdict) fate(d *mail.Delivery, r mail.TransferResult, now time.Time) (f
 // noteResult notes what became of one delivery.
 func (s *Server) noteResult(tx storage.Tx, d *mail.Delivery, v verdict, now time.Time) error {
 	if v.next.IsZero() {
-		return s.settle(tx, d.ID, v.outcome, now)
+		return s.settle(tx, *d, v.outcome, now)
 	}
 	return s.postponed(tx, d.ID, v, now)
 }

@@ -61,14 +61,20 @@ func (s *Server) postpone(ctx context.Context, job storage.Job, cause error) err
 
 // carry delivers one queued message to an inbox of this installation, and notes the outcome in the same transaction.
 func (s *Server) carry(ctx context.Context, job storage.Job) error {
-	from := s.store.For(job.Scope)
 	var d mail.Delivery
 	var raw storage.RawMessage
-	err := from.Read(ctx, func(tx storage.Tx) (err error) {
-		if d, err = tx.FindDelivery(job.ID); err != nil {
+	var inbox mail.Inbox
+	err := s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
+		from := sys.For(job.Scope)
+		if d, err = from.FindDelivery(job.ID); err != nil {
 			return err
 		}
-		raw, err = tx.FindCarried(d.ID)
+		if raw, err = from.FindCarried(d.ID); err != nil {
+			return err
+		}
+		if inbox, err = sys.FindInbox(inboxAddress(d.Recipient)); errors.Is(err, storage.ErrNotFound) {
+			return nil // Recipient finds who gets it instead
+		}
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
@@ -77,13 +83,15 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 		return err
 	}
 	ctx = mail.WithTrace(ctx, d.TraceID)
-	inbox, err := s.Recipient(ctx, d.Recipient)
+	if inbox.ID == 0 {
+		inbox, err = s.Recipient(ctx, d.Recipient)
+	}
 	if code := mail.CodeOf(err); code == mail.CodeNotFound || code == mail.CodeForbidden { // or its domain is gone
 		return s.bounce(ctx, d, outcome{state: mail.DeliveryBounced, reply: "550 5.1.1 no such mailbox here", status: "5.1.1"})
 	} else if err != nil {
 		return err
 	}
-	return s.hand(ctx, d, inbox, from.Reader(ctx, raw))
+	return s.hand(ctx, d, inbox, s.store.For(job.Scope).Reader(ctx, raw))
 }
 
 func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, raw *storage.RawReader) error {
@@ -129,7 +137,7 @@ func (s *Server) arriveBy(ctx context.Context, d *mail.Delivery, inbox mail.Inbo
 	}
 	return s.fileArrival(ctx, a, func(sys storage.SystemTx) error {
 		tx := sys.For(d.Scope())
-		if err := s.settle(tx, d.ID, outcome{state: mail.DeliveryDelivered}, r.at); err != nil {
+		if err := s.settle(tx, *d, outcome{state: mail.DeliveryDelivered}, r.at); err != nil {
 			return err
 		}
 		return fileNotices(tx, notices)
@@ -145,7 +153,7 @@ func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 		return err
 	}
 	err = s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
-		if err := s.settle(tx, d.ID, o, now); err != nil {
+		if err := s.settle(tx, d, o, now); err != nil {
 			return err
 		}
 		return fileNotices(tx, notices)

@@ -48,7 +48,7 @@ func (tx Tx) CleanInbox(limit int) (done bool, err error) {
 		return false, err
 	}
 	for _, t := range threads {
-		if err := tx.dropThread(t); err != nil {
+		if err := tx.TakeBackThread(t); err != nil {
 			return false, err
 		}
 	}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"time"
 
 	"podmail/mail"
 	"podmail/storage/sqlite"
@@ -12,15 +13,18 @@ const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.me
 const deliveryFrom = ` FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
 
 var (
-	findDelivery     = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.id = ?`)
-	findCarried      = tables.Compile(`SELECT coalesce(m.blob_id, d.blob_id), coalesce(m.trace, d.trace), coalesce(m.size, b.size + ifnull(length(d.trace), 0)) FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} LEFT JOIN blobs b ON b.id = d.blob_id AND {scope b} WHERE d.id = ? AND {scope d}`)
+	findDelivery = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.id = ?`)
+	findCarried  = tables.Compile(`SELECT b.id, coalesce(m.trace, d.trace), coalesce(m.size, b.size + ifnull(length(d.trace), 0)), b.bytes FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m}
+		JOIN blobs b ON b.id = coalesce(m.blob_id, d.blob_id) AND {scope b} WHERE d.id = ? AND {scope d}`)
 	listWaiting      = compileListing(`SELECT `+deliveryColumns+deliveryFrom+` AND d.state IN ('queued', 'held') AND {after} {order} LIMIT ?3`, "d.id", "d.id")
 	listDeliveries   = tables.Compile(`SELECT ` + deliveryColumns + deliveryFrom + ` AND d.message_id = ? ORDER BY d.id`)
 	findByEnvelopeID = tables.Compile(`SELECT d.message_id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.envelope_id = ? AND d.message_id IS NOT NULL AND d.purpose = 'sent' AND {scope d} ORDER BY d.id DESC LIMIT 1`)
 	insertDelivery   = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
 		envelope_id, return, require_tls, notify, original_recipient, purpose, origin, blob_id, trace, gone_message_id)
 		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`)
-	updateDelivery  = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
+	updateDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
+	settleDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = attempts + 1, next_attempt_at = NULL, last_reply = ?3, urgent = 0, updated_at = ?4
+		WHERE id = ?1 AND state IN ('queued', 'held') AND {scope deliveries} RETURNING message_id`)
 	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
 	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3, trace = (SELECT m.trace FROM messages m WHERE m.id = ?1 AND {scope m}) WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
 	findBlobCarried = tables.Compile(`SELECT d.blob_id FROM deliveries d WHERE d.id = ? AND d.blob_id IS NOT NULL AND {scope d}`)
@@ -46,9 +50,9 @@ func (tx Tx) FindDelivery(id int64) (mail.Delivery, error) {
 	return get(tx, findDelivery, scanDelivery, id)
 }
 
-// FindCarried finds where the bytes are that a delivery carries.
+// FindCarried finds where the bytes are that a delivery carries, and brings those that are not in chunks along.
 func (tx Tx) FindCarried(id int64) (raw RawMessage, err error) {
-	err = tx.one(findCarried, []any{id}, &raw.Blob, &raw.Trace, &raw.Size)
+	err = tx.one(findCarried, []any{id}, &raw.Blob, &raw.Trace, &raw.Size, &raw.First)
 	return raw, err
 }
 
@@ -93,6 +97,13 @@ func (tx Tx) insertDelivery(d mail.Delivery, blob, trace, messageID any) error {
 func (tx Tx) UpdateDelivery(d mail.Delivery) error {
 	_, err := tx.tx.Exec(updateDelivery, d.ID, string(d.State), d.Attempts, d.NextAttemptAt, sqlite.Null(d.LastReply), d.Notified, d.UpdatedAt)
 	return err
+}
+
+// SettleDelivery writes the outcome of a delivery that waits, and returns the message it is of; 0: that was deleted.
+// ErrNotFound if it does not wait, or is not there.
+func (tx Tx) SettleDelivery(id int64, state mail.DeliveryState, reply string, now time.Time) (message int64, err error) {
+	err = tx.one(settleDelivery, []any{id, string(state), sqlite.Null(reply), now}, &message)
+	return message, err
 }
 
 // DeleteDelivery removes a delivery, with the bytes that it alone still needed.

@@ -10,11 +10,14 @@ import (
 
 // This file is the messages as a mailbox shows them: by UID and modseq.
 
+const editColumns = `m.id, m.pod_id, m.inbox_id, m.thread_id, m.message_id, m.labels, m.timestamp, m.mailbox_id, m.uid, m.modseq`
+
 var (
 	listUIDs   = tables.Compile(`SELECT m.uid FROM messages m WHERE m.mailbox_id = ? AND {scope m} ORDER BY m.uid`)
 	listStates = tables.Compile(`SELECT m.uid, m.modseq, m.labels FROM messages m INDEXED BY messages_by_modseq WHERE m.mailbox_id = ?1 AND m.modseq > ?2 AND {scope m} ORDER BY m.uid`)
-	listToEdit = tables.Compile(`SELECT m.id, m.pod_id, m.inbox_id, m.thread_id, m.message_id, m.labels, m.timestamp, m.mailbox_id, m.uid, m.modseq FROM messages m
+	listToEdit = tables.Compile(`SELECT ` + editColumns + ` FROM messages m
 		WHERE m.mailbox_id = ?1 AND m.uid BETWEEN ?2 AND ?3 AND {scope m} ORDER BY m.uid LIMIT ?4`)
+	findToEdit      = tables.Compile(`SELECT ` + editColumns + ` FROM messages m WHERE m.id = ? AND {scope m}`)
 	mailboxLabels   = tables.Compile(`SELECT DISTINCT l.label FROM message_labels l WHERE l.inbox_id = {inbox} AND {scope l}`)
 	fetchStatements = compileFetches()
 )
@@ -115,13 +118,18 @@ func (tx Tx) ListStates(mailbox, since int64) ([]mail.MessageState, error) {
 // ListToEdit lists at most limit messages of a mailbox within a range, by UID. Of each it brings what identifies and
 // places it: nothing of its content, no public ids of inbox and thread, no times but Timestamp.
 func (tx Tx) ListToEdit(mailbox int64, uids mail.UIDRange, limit int) ([]mail.Message, error) {
-	return all(tx, listToEdit, func(r *sqlite.Row) (m mail.Message, err error) {
-		var labels string
-		if err := r.Scan(&m.ID, &m.Pod, &m.Inbox, &m.Thread, &m.MessageID, &labels, &m.Timestamp, &m.Mailbox, &m.UID, &m.ModSeq); err != nil {
-			return m, err
-		}
-		return m, decode(labels, &m.Labels)
-	}, mailbox, uids.First, uids.Last, limit)
+	return all(tx, listToEdit, scanToEdit, mailbox, uids.First, uids.Last, limit)
+}
+
+// FindToEdit finds a message by its key, and brings what ListToEdit does.
+func (tx Tx) FindToEdit(id int64) (mail.Message, error) { return get(tx, findToEdit, scanToEdit, id) }
+
+func scanToEdit(r *sqlite.Row) (m mail.Message, err error) {
+	var labels string
+	if err := r.Scan(&m.ID, &m.Pod, &m.Inbox, &m.Thread, &m.MessageID, &labels, &m.Timestamp, &m.Mailbox, &m.UID, &m.ModSeq); err != nil {
+		return m, err
+	}
+	return m, decode(labels, &m.Labels)
 }
 
 // ListLabels lists every label that occurs in the handle's inbox.

@@ -79,8 +79,9 @@ func decodeMessage(m *mail.Message, labels, envelope, attachments string) error 
 // NewMessage is a message ready to be stored: all that can be worked out before the transaction has been.
 type NewMessage struct {
 	mail.Message
-	Blob  int64  // set inside the transaction
-	Trace []byte // header fields of ours that precede the blob's bytes
+	Blob   int64  // set inside the transaction
+	Trace  []byte // header fields of ours that precede the blob's bytes
+	Starts bool   // its thread, which was stored for it
 
 	envelope, structure, bodies, folded string
 	attachments, intake                 any
@@ -130,8 +131,8 @@ func labelsJSON(labels []string) string {
 	return string(b)
 }
 
-// InsertMessage stores n in the handle's inbox, with its labels. Thread, Mailbox,
-// UID, ModSeq and Blob are set. ErrTaken if the inbox has its message id.
+// InsertMessage stores n in the handle's inbox, with its labels. Thread, Mailbox, UID, ModSeq and Blob are set, and whether
+// it starts the thread. ErrTaken if the inbox has its message id.
 func (tx Tx) InsertMessage(n *NewMessage) error {
 	labels := labelsJSON(n.Labels)
 	id, err := tx.tx.Insert(insertMessage, n.Thread, n.Mailbox, n.UID, n.ModSeq, n.MessageID, labels, uint8(mail.HiddenOf(n.Labels)),
@@ -140,7 +141,11 @@ func (tx Tx) InsertMessage(n *NewMessage) error {
 		return translate(err)
 	}
 	n.ID, n.Pod, n.Inbox, n.UpdatedAt = id, tx.Scope().Pod, tx.Scope().Inbox, n.CreatedAt
-	if err := tx.changeUsage(n.CreatedAt, messageUsage(&n.Message, 1)); err != nil {
+	usage := messageUsage(&n.Message, 1)
+	if n.Starts { // a draft starts nothing that counts yet
+		*usage.Usage(mail.UsageThreadCount) = *usage.Usage(mail.UsageMessageCount)
+	}
+	if err := tx.changeUsage(n.CreatedAt, usage); err != nil {
 		return err
 	}
 	return tx.insertLabels(n.Labels, n.Timestamp, id)

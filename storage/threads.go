@@ -143,7 +143,8 @@ func objectJSON[K comparable](m map[K]int64) string {
 	return string(b)
 }
 
-// InsertThread stores t in the handle's inbox and sets its key.
+// InsertThread stores t in the handle's inbox, for the message that starts it, and sets its key. It counts with that
+// message.
 func (tx Tx) InsertThread(t *mail.Thread) error {
 	labels, hidden, senders, recipients, folded := threadJSON(t)
 	id, err := tx.tx.Insert(insertThread, t.ThreadID, labels, hidden, int64(t.Visibility()), t.Timestamp, t.ReceivedTimestamp, t.SentTimestamp, senders, recipients,
@@ -152,7 +153,7 @@ func (tx Tx) InsertThread(t *mail.Thread) error {
 		return translate(err)
 	}
 	t.ID, t.Pod, t.Inbox = id, tx.Scope().Pod, tx.Scope().Inbox
-	return tx.updateThreadLabels(t, t.CreatedAt)
+	return tx.writeThreadLabels(t)
 }
 
 // UpdateThread writes all that a thread derives from its messages.
@@ -173,14 +174,18 @@ func (tx Tx) RelabelThread(t *mail.Thread, now time.Time) error {
 	return tx.updateThreadLabels(t, now)
 }
 
-// updateThreadLabels brings thread_labels, and the number of threads, in step with the thread, which knows what it was
-// read with.
+// updateThreadLabels brings thread_labels, and the number of threads, in step with the thread.
 func (tx Tx) updateThreadLabels(t *mail.Thread, now time.Time) error {
 	if by := t.Appeared(); by != 0 {
 		if err := tx.changeCount(now, mail.UsageThreadCount, by); err != nil {
 			return err
 		}
 	}
+	return tx.writeThreadLabels(t)
+}
+
+// writeThreadLabels brings thread_labels in step with the thread, which knows what it was read with.
+func (tx Tx) writeThreadLabels(t *mail.Thread) error {
 	added, removed := t.LabelDiff()
 	for _, l := range removed {
 		if _, err := tx.tx.Exec(deleteThreadLabel, t.ID, l); err != nil {
@@ -206,10 +211,11 @@ func (tx Tx) DeleteThread(thread int64, now time.Time) error {
 	if _, err := tx.tx.Exec(loseThread, thread, now); err != nil {
 		return err
 	}
-	return tx.dropThread(thread)
+	return tx.TakeBackThread(thread)
 }
 
-func (tx Tx) dropThread(thread int64) error {
+// TakeBackThread removes a thread whose first message was not stored, and which never counted.
+func (tx Tx) TakeBackThread(thread int64) error {
 	if _, err := tx.tx.Exec(deleteThreadLabels, thread); err != nil {
 		return err
 	}
