@@ -173,10 +173,8 @@ func (f *fate) recipient(now time.Time) dsn.Recipient {
 
 // prepareNotice writes a notification down and works out its filing, or its way.
 func (s *Server) prepareNotice(ctx context.Context, n *dsn.Notice, d *mail.Delivery, now time.Time) (*notice, error) {
-	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(dsn.Write(pw, n)) }()
-	defer pr.Close()
-	c, err := s.stage(ctx, []int64{d.Pod}, pr)
+	w := s.newStaging(ctx, []int64{d.Pod})
+	c, err := w.end(dsn.Write(w, n))
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,8 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 
 	"podmail/mail"
@@ -190,14 +188,8 @@ func (s *Server) sendOut(ctx context.Context, out *outgoing) (mail.Message, erro
 
 // compose writes the message down.
 func (s *Server) compose(ctx context.Context, out *outgoing) (*content, error) {
-	pr, pw := io.Pipe()
-	go func() {
-		w := bufio.NewWriterSize(pw, 32<<10)
-		err := compose.Write(w, &out.draft)
-		pw.CloseWithError(errors.Join(err, w.Flush()))
-	}()
-	defer pr.Close()
-	return s.stage(ctx, []int64{out.inbox.Pod}, pr)
+	w := s.newStaging(ctx, []int64{out.inbox.Pod})
+	return w.end(compose.Write(w, &out.draft))
 }
 
 // storeSent files the message in Sent with a queue row for each recipient and the event, in one transaction.

@@ -91,11 +91,27 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 	} else if err != nil {
 		return err
 	}
-	return s.hand(ctx, d, inbox, s.store.For(job.Scope).Reader(ctx, raw))
+	return s.hand(ctx, d, inbox, raw)
 }
 
-func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, raw *storage.RawReader) error {
-	c, err := s.stage(ctx, []int64{inbox.Pod}, parse.WithoutResults(io.NewSectionReader(raw, 0, raw.Size()), s.hostname))
+// contentOf is what a delivery brings: the very bytes of what was sent where they are in the pod already and may stay as they
+// are, as those of nearly all mail.
+func (s *Server) contentOf(ctx context.Context, d *mail.Delivery, pod int64, raw storage.RawMessage) (*content, error) {
+	open := func() io.Reader {
+		return io.NewSectionReader(s.store.For(d.Scope()).Reader(ctx, raw), 0, raw.Size)
+	}
+	if pod == d.Pod && len(raw.Trace) == 0 {
+		if claims, err := parse.ClaimsResults(open(), s.hostname); err != nil {
+			return nil, err
+		} else if !claims {
+			return storedContent(pod, raw), nil
+		}
+	}
+	return s.stage(ctx, []int64{pod}, parse.WithoutResults(open(), s.hostname))
+}
+
+func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, raw storage.RawMessage) error {
+	c, err := s.contentOf(ctx, &d, inbox.Pod, raw)
 	if err != nil {
 		return err
 	}

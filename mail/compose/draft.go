@@ -156,8 +156,22 @@ func (w *writer) text(subtype, s string) {
 
 // crlf makes every line break CRLF.
 func crlf(s string) string {
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
-	return strings.ReplaceAll(s, "\n", "\r\n")
+	var b strings.Builder
+	b.Grow(len(s) + strings.Count(s, "\n"))
+	for {
+		i := strings.IndexAny(s, "\r\n")
+		if i < 0 {
+			break
+		}
+		b.WriteString(s[:i])
+		b.WriteString("\r\n")
+		if s[i] == '\r' && strings.HasPrefix(s[i+1:], "\n") {
+			i++
+		}
+		s = s[i+1:]
+	}
+	b.WriteString(s)
+	return b.String()
 }
 
 // isPlainText tells whether s may go as 7bit: ASCII, lines of at most 78 characters, nothing that gateways mangle.

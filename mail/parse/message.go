@@ -16,6 +16,7 @@ const (
 	maxDepth  = 100
 	maxText   = 64 << 10 // decoded, of each shown body, for search
 	previewOf = 4 << 10  // decoded, of each shown body, for the preview
+	usualBody = 1 << 10  // that there is room for from the start
 )
 
 // Message parses a whole message, reading r once and to its end. Its only error is r's.
@@ -321,6 +322,9 @@ func (w *body) write(b []byte) {
 func (w *body) take(b []byte) {
 	w.decoded += int64(len(b))
 	if room := w.keep - len(w.kept); room > 0 {
+		if w.kept == nil {
+			w.kept = make([]byte, 0, min(w.keep, usualBody))
+		}
 		w.kept = append(w.kept, b[:min(room, len(b))]...)
 	}
 }

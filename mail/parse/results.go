@@ -12,7 +12,21 @@ const fieldStart = 2 << 10
 
 // WithoutResults passes a message on without the Authentication-Results fields that claim to be host's, and without
 // X-Podmail-Spam: whoever reads them would take a stranger's word for ours (RFC 8601 5). All else stays byte for byte.
-func WithoutResults(r io.Reader, host string) io.Reader {
+func WithoutResults(r io.Reader, host string) io.Reader { return newResultsFilter(r, host) }
+
+// ClaimsResults tells whether a message has fields that WithoutResults leaves out. Its only error is r's.
+func ClaimsResults(r io.Reader, host string) (bool, error) {
+	f := newResultsFilter(r, host)
+	for f.header && !f.drop && f.err == nil {
+		f.line()
+	}
+	if f.err == io.EOF {
+		f.err = nil
+	}
+	return f.drop, f.err
+}
+
+func newResultsFilter(r io.Reader, host string) *resultsFilter {
 	return &resultsFilter{r: bufio.NewReaderSize(&lasting{r: r}, 2*fieldStart), host: host, header: true, begin: true}
 }
 

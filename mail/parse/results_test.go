@@ -44,6 +44,12 @@ func TestResultsThatClaimToBeOursGo(t *testing.T) {
 				t.Errorf("%s of %.60q: %.300q, %v", name, c.field, got, err)
 			}
 		}
+		if claims, err := parse.ClaimsResults(strings.NewReader(message), "mx.example"); err != nil || claims == c.stays {
+			t.Errorf("%.60q claims to be ours: %v, %v", c.field, claims, err)
+		}
+	}
+	if _, err := parse.ClaimsResults(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(rest))), "mx.example"); err != iotest.ErrTimeout {
+		t.Errorf("an error of the header: %v", err)
 	}
 	if _, err := io.ReadAll(parse.WithoutResults(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(rest))), "mx.example")); err != iotest.ErrTimeout {
 		t.Errorf("an error of the body: %v", err)
@@ -60,6 +66,9 @@ func FuzzWithoutResults(f *testing.F) {
 		}
 		slow, _ := io.ReadAll(parse.WithoutResults(iotest.OneByteReader(strings.NewReader(message)), "mx.example"))
 		twice, _ := io.ReadAll(parse.WithoutResults(strings.NewReader(string(once)), "mx.example"))
+		if claims, err := parse.ClaimsResults(strings.NewReader(message), "mx.example"); err != nil || claims != (string(once) != message) {
+			t.Errorf("%q becomes %q, and claims %v, %v", message, once, claims, err)
+		}
 		if string(slow) != string(once) || string(twice) != string(once) && !strings.Contains(message, "\n\n") && !strings.Contains(message, "\r\n\r\n") {
 			t.Errorf("%q becomes %q, slowly %q, and again %q", message, once, slow, twice)
 		}
