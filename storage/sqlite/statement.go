@@ -69,6 +69,7 @@ var (
 	tablePattern = regexp.MustCompile(`(?i)\b(from|join|update|into)\s+([a-z_]+)`)
 	aliasPattern = regexp.MustCompile(`(?i)^\s+(?:as\s+)?([a-z_]+)`)
 	ctePattern   = regexp.MustCompile(`(?i)(?:\bwith(?:\s+recursive)?|,)\s+([a-z_]+)\s*(?:\([a-z_, ]*\))?\s+as\s*(?:not\s+materialized\s*|materialized\s*)?\(`)
+	limitPattern = regexp.MustCompile(`(?i)\bLIMIT \?\d+`)
 	paramPattern = regexp.MustCompile(`\?(\d*)`)
 )
 
@@ -153,7 +154,7 @@ func (t *Schema) aliases(text string) map[string]Columns {
 }
 
 func (t *Schema) form(text string, aliases map[string]Columns, params, f int) (out form) {
-	pod, inbox := "?"+strconv.Itoa(params+1), "?"+strconv.Itoa(params+2)
+	pod, inbox := unseen("?"+strconv.Itoa(params+1)), unseen("?"+strconv.Itoa(params+2))
 	bind := func(n int) {
 		out.bound = max(out.bound, n)
 	}
@@ -212,8 +213,15 @@ func (t *Schema) form(text string, aliases map[string]Columns, params, f int) (o
 		}
 		return sql
 	})
+	out.sql = limitPattern.ReplaceAllStringFunc(out.sql, func(limit string) string {
+		return limit[:len("LIMIT ")] + unseen(limit[len("LIMIT "):])
+	})
 	return out
 }
+
+// unseen is a parameter that holds an integer, hidden from the planner. Where it sees one it asks whether that is 0 or 1,
+// and has SQLite prepare the statement anew each time when that changes: for every other pod than the first.
+func unseen(parameter string) string { return "(" + parameter + "|0)" }
 
 // applying is the condition of {exact} and {above} over a table's scope columns.
 func applying(above bool, podColumn, inboxColumn, pod, inbox string, f int) string {
