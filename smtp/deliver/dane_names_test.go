@@ -62,7 +62,7 @@ func TestDANENames(t *testing.T) {
 				names.publish(t, "example.org. 60 IN MX 10 mx.example.org.")
 			}
 			names.publish(t, strings.Split(strings.Trim(fill.Replace(c.records), "|"), "|")...)
-			names.unsigned, names.broken = []string{fill.Replace(c.unsigned)}, []string{fill.Replace(c.broken)}
+			names.doubt(fill.Replace(c.unsigned), fill.Replace(c.broken))
 			w := newWorld(t, h.port(), func(o *deliver.Options) { o.Resolver = dns.NewClient(names.address, false) })
 			w.expect(t, transfer(plain, "bob@example.org"), c.want)
 			if c.want != taken && h.took() != nil || strings.HasPrefix(c.want, "dns") && h.connections() != 0 {
@@ -140,10 +140,10 @@ func TestDANEOfRelays(t *testing.T) {
 				names.publish(t, about+" 60 IN TLSA "+record)
 			}
 			if c.unsigned {
-				names.unsigned = []string{"A smart.example."}
+				names.doubt("A smart.example.", "")
 			}
 			if c.broken {
-				names.broken = []string{"TLSA " + about}
+				names.doubt("", "TLSA "+about)
 			}
 			w := newWorld(t, h.port(), func(o *deliver.Options) { o.Resolver, o.Roots = dns.NewClient(names.address, false), web.pool })
 			tr := transfer(plain, "bob@elsewhere.example")

@@ -48,6 +48,13 @@ func (n *nameserver) publish(t testing.TB, lines ...string) {
 	}
 }
 
+// doubt makes names unsigned, and others such that nothing can be said of them: each a type and a name.
+func (n *nameserver) doubt(unsigned, broken string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.unsigned, n.broken = append(n.unsigned, unsigned), append(n.broken, broken)
+}
+
 func (n *nameserver) answer(w mdns.ResponseWriter, q *mdns.Msg) {
 	m := new(mdns.Msg)
 	m.SetReply(q)
