@@ -69,7 +69,7 @@ func (serveCommand) Run(f *flags) (err error) {
 	counted.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	options := serverOptions(&cfg, store, origin, log)
 	options.Courier, options.Poster = out.mail, out.posts
-	options.TLSResults, options.Metrics = out.mail.TLSResults, counted
+	options.TLSResults, options.PostTLSReport, options.Metrics = out.mail.TLSResults, out.mail.PostReport, counted
 	srv := server.New(options)
 	firstKey, err := srv.Bootstrap(ctx)
 	if err != nil {

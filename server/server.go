@@ -37,6 +37,7 @@ type Options struct {
 	Courier        Courier                // nil: mail to other hosts stays in the queue
 	Relay          *mail.Relay            // that takes all mail to other hosts; nil: it goes to its destination
 	TLSResults     func() []tlsrpt.Result // counted since it was last called, for reports; nil: nothing is
+	PostTLSReport  func(ctx context.Context, url string, packed []byte) error
 	Queue          QueueLimits
 	Sending        SendingLimits
 	Poster         Poster // nil: webhooks are told nothing
@@ -60,6 +61,7 @@ type Server struct {
 	courier        Courier
 	relay          *mail.Relay
 	tlsResults     func() []tlsrpt.Result
+	postTLSReport  func(ctx context.Context, url string, packed []byte) error
 	tlsReporting   tlsReporting
 	tally          dmarcTally
 	dmarcReporting dmarcReporting
@@ -106,7 +108,7 @@ type Server struct {
 
 // New returns a Server over an open store. Bootstrap it before its first verb, and Run its background work beside it.
 func New(o Options) *Server {
-	s := &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, poster: o.Poster,
+	s := &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, postTLSReport: o.PostTLSReport, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, agentSignUp: o.AgentSignUp, postmaster: mail.CanonicalAddress(o.Postmaster),
 		turns: newTurns(o.Queue), sending: o.Sending, counters: newCounters(o.Metrics), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, 1),
@@ -127,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx, "local courier", s.queue, 5*time.Second, s.DeliverDue) })
 	g.Go(func() error {
+		defer s.lastTLSCounts(ctx)
 		defer s.transfers.Wait()
 		return s.loop(ctx, "queue", s.outbound, 5*time.Second, s.CarryDue)
 	})

@@ -68,13 +68,13 @@ func (s *Server) ReportDMARC(ctx context.Context) (more bool, err error) {
 	if len(due) == dmarcBatch {
 		return true, nil
 	}
-	at.after, at.next = mail.DMARCCount{}, nextReports(now)
+	at.after, at.next = mail.DMARCCount{}, nextReports(now, dmarcRetry)
 	return false, s.forgetSentReports(ctx, now)
 }
 
 // nextReports is when to look again: in a while, but not after the day is over.
-func nextReports(now time.Time) time.Time {
-	next := now.Add(dmarcRetry)
+func nextReports(now time.Time, retry time.Duration) time.Time {
+	next := now.Add(retry)
 	if midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour); midnight.Before(next) {
 		return midnight
 	}

@@ -56,6 +56,8 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"idempotency_keys":   {Pod: "pod_id", Inbox: "inbox_id"},
 	"list_entries":       {Pod: "pod_id", Inbox: "inbox_id"},
 	"dmarc_counts":       {Pod: "pod_id"},
+	"tls_counts":         {Pod: "pod_id"},
+	"tls_reports":        {Pod: "pod_id"},
 	"greylist":           {Pod: "pod_id", Inbox: "inbox_id"},
 	"spam_tokens":        {Pod: "pod_id"},
 	"spam_lessons":       {Pod: "pod_id", Inbox: "inbox_id"},

@@ -63,6 +63,12 @@ func TestWrite(t *testing.T) {
 	if err := Write(&b, m); err != nil {
 		t.Fatal(err)
 	}
+	for _, field := range []string{"\r\nTLS-Report-Domain: sender.test\r\n", "\r\nTLS-Report-Submitter: mail.test\r\n", "\r\nContent-Type: application/tlsrpt+gzip\r\n",
+		"\r\nSubject: Report Domain: sender.test\r\n Submitter: mail.test\r\n Report-ID: <2026-11-24T00:00:00Z_sender.test>\r\n"} { // RFC 8460 5.3
+		if !strings.Contains(b.String(), field) {
+			t.Errorf("no %q", field)
+		}
+	}
 	p, err := parse.Message(bytes.NewReader(b.Bytes()))
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"podmail/mail"
 	"podmail/mail/mtasts"
 )
 
@@ -124,16 +122,7 @@ func (c *Courier) fetchPolicy(ctx context.Context, domain string) (string, error
 		return "", err
 	}
 	request.Host = name
-	client := http.Client{
-		Transport: &http.Transport{
-			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialPolicy(ctx, name) },
-			TLSClientConfig:        &tls.Config{RootCAs: c.o.Roots, MinVersion: tls.VersionTLS12, ServerName: name, Time: c.o.Clock.Now},
-			DisableKeepAlives:      true,
-			MaxResponseHeaderBytes: mtasts.MaxSize,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(request)
+	response, err := c.web(host{name: name, port: c.o.PolicyPort}).Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -149,22 +138,4 @@ func (c *Courier) fetchPolicy(ctx context.Context, domain string) (string, error
 		err = errors.Join(errPolicyInvalid, fmt.Errorf("it has more than %d bytes", mtasts.MaxSize))
 	}
 	return string(text), err
-}
-
-// dialPolicy connects to a policy's host, at the first of its addresses that answers.
-func (c *Courier) dialPolicy(ctx context.Context, name string) (net.Conn, error) {
-	addresses, f := c.addresses(ctx, host{name: name}, mail.Transfer{}.Source)
-	if f != nil {
-		return nil, f
-	}
-	dialer := net.Dialer{Timeout: c.o.Times.Connect}
-	var last error
-	for _, a := range addresses {
-		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(a.String(), c.o.PolicyPort))
-		if err == nil {
-			return conn, nil
-		}
-		last = err
-	}
-	return nil, last
 }

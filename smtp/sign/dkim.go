@@ -24,7 +24,7 @@ var oversigned = []string{"from", "sender", "reply-to", "subject", "date", "mess
 
 // signed fields are named as often as they are there.
 var signed = []string{"in-reply-to", "references", "list-id", "list-unsubscribe", "list-unsubscribe-post", "list-help", "list-post", "list-subscribe",
-	"list-owner", "list-archive", "auto-submitted", "feedback-id", "resent-from", "resent-to", "resent-cc", "resent-date", "resent-message-id"}
+	"list-owner", "list-archive", "auto-submitted", "feedback-id", "tls-report-domain", "tls-report-submitter", "resent-from", "resent-to", "resent-cc", "resent-date", "resent-message-id"}
 
 // Signer signs one message, which is written to it with lines ended by CRLF. It holds the header and nothing of the body.
 // It must be closed.
