@@ -1,6 +1,7 @@
 package dmarc
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -103,8 +104,8 @@ func size(text string) (n int64, ok bool) {
 	if unit > 0 {
 		text = text[:len(text)-1]
 	}
-	n, err := strconv.ParseInt(text, 10, 24)
-	return n << (10 * unit), err == nil && n > 0
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n << (10 * unit), err == nil && n > 0 && n <= math.MaxInt64>>(10*unit)
 }
 
 // OrganizationalDomain is the domain that somebody registered (RFC 7489 3.2).

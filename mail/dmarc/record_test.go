@@ -18,6 +18,8 @@ func TestReadPolicy(t *testing.T) {
 		"v=DMARC1; rua=mailto:a@b.test!0, mailto:a@b.test!, mailto:a@b.test!k, mailto:a@b.test!99999999999t, mailto:two@at@b.test, mailto:, b@c.test": {Policy{"x.test", "r", "r", "none", "none", 100, ""}, nil},
 		"v=DMARC1; p=none; rua=" + strings.Repeat("mailto:a@b.test,", 9): {Policy{"x.test", "r", "r", "none", "none", 100, ""},
 			[]Recipient{{"a@b.test", 0}, {"a@b.test", 0}, {"a@b.test", 0}, {"a@b.test", 0}, {"a@b.test", 0}}},
+		"v=DMARC1; rua=mailto:a@b.test!52428800, mailto:c@d.test!9223372036854775807, mailto:e@f.test!9007199254740992k": {
+			Policy{"x.test", "r", "r", "none", "none", 100, ""}, []Recipient{{"a@b.test", 50 << 20}, {"c@d.test", 1<<63 - 1}}},
 		"v=spf1 -all; rua=mailto:a@b.test":       {},
 		"p=none; v=DMARC1; rua=mailto:a@b.test":  {},
 		"v=DMARC10; p=none; rua=mailto:a@b.test": {},
