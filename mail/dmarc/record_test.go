@@ -20,6 +20,11 @@ func TestReadPolicy(t *testing.T) {
 			[]Recipient{{"a@b.test", 0}, {"a@b.test", 0}, {"a@b.test", 0}, {"a@b.test", 0}, {"a@b.test", 0}}},
 		"v=DMARC1; rua=mailto:a@b.test!52428800, mailto:c@d.test!9223372036854775807, mailto:e@f.test!9007199254740992k": {
 			Policy{"x.test", "r", "r", "none", "none", 100, ""}, []Recipient{{"a@b.test", 50 << 20}, {"c@d.test", 1<<63 - 1}}},
+		// RFC 7489 B.2.4, and the units of 6.2
+		"v=DMARC1; p=quarantine; rua=mailto:dmarc-feedback@example.com,mailto:tld-test@thirdparty.example.net!10m; pct=25": {Policy{"x.test", "r", "r", "quarantine", "quarantine", 25, ""},
+			[]Recipient{{"dmarc-feedback@example.com", 0}, {"tld-test@thirdparty.example.net", 10 << 20}}},
+		"v=DMARC1; p=none; rua=mailto:a@b.test!500,mailto:a@b.test!1K,mailto:a@b.test!5m,mailto:a@b.test!1g,mailto:a@b.test!1t": {Policy{"x.test", "r", "r", "none", "none", 100, ""},
+			[]Recipient{{"a@b.test", 500}, {"a@b.test", 1 << 10}, {"a@b.test", 5 << 20}, {"a@b.test", 1 << 30}, {"a@b.test", 1 << 40}}},
 		"v=spf1 -all; rua=mailto:a@b.test":       {},
 		"p=none; v=DMARC1; rua=mailto:a@b.test":  {},
 		"v=DMARC10; p=none; rua=mailto:a@b.test": {},
@@ -31,6 +36,17 @@ func TestReadPolicy(t *testing.T) {
 		}
 		if diff := cmp.Diff(want.to, to); diff != "" {
 			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}
+
+// TestOrganizationalDomain is RFC 7489 3.2 with its own example, and names below public suffixes of several labels.
+func TestOrganizationalDomain(t *testing.T) {
+	for domain, want := range map[string]string{"a.b.c.d.example.com": "example.com", "example.com": "example.com", "com": "com",
+		"mail.example.co.uk": "example.co.uk", "example.co.uk": "example.co.uk", "co.uk": "co.uk", "www.city.kawasaki.jp": "city.kawasaki.jp", "a.b.c.kawasaki.jp": "b.c.kawasaki.jp",
+		"a.b.unheard-of": "b.unheard-of", "x.xn--bnk-qla.example": "xn--bnk-qla.example", "localhost": "localhost"} {
+		if got := OrganizationalDomain(domain); got != want {
+			t.Errorf("%s: %s, want %s", domain, got, want)
 		}
 	}
 }

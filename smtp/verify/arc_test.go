@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -65,5 +66,48 @@ func TestARCChains(t *testing.T) {
 	w.Set(mail.RecordTXT, "arc._domainkey."+lists[0])
 	if got := w.check(t, two).ARC; got.Result != mail.AuthFail || !strings.Contains(got.Reason, "seal of instance 1: there is no key") {
 		t.Errorf("without the first key: %+v", got)
+	}
+}
+
+// TestTheExampleOfRFC8617 is appendix B: a list, and two that pass the message on. As it stands nobody has its keys; sealed
+// anew by dkimpy, with the same words, it holds, though the second changed what the first had signed.
+func TestTheExampleOfRFC8617(t *testing.T) {
+	text, err := os.ReadFile("testdata/rfc8617-appendix-b.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := crlf(string(text))
+	sealers := []string{"lists.example.org", "gmail.example", "clochette.example.org"}
+	w := newWorld()
+	got := w.check(t, example)
+	if got.ARC.Result != mail.AuthFail || !slices.Equal(got.ARC.Sealers, sealers) || got.ARC.Reason != "message signature of instance 3: there is no key at clochette._domainkey.clochette.example.org" {
+		t.Errorf("as it stands: %+v", got.ARC)
+	}
+	if len(got.DKIM) != 1 || got.DKIM[0].Fault != mail.FaultAlgorithm { // RFC 8301 3.1
+		t.Errorf("its signature with SHA-1: %+v", got.DKIM)
+	}
+
+	selectors := []string{"dk-lists", "20120806", "clochette"}
+	found := []string{
+		"spf=pass smtp.mfrom=jqd@d1.example; dkim=pass (512-bit key) header.i=@d1.example; dmarc=pass",
+		"spf=fail smtp.from=jqd@d1.example; dkim=fail (512-bit key) header.i=@example.org; dmarc=fail; arc=pass (as.1.lists.example.org=pass, ams.1.lists.example.org=pass)",
+		"spf=fail smtp.from=jqd@d1.example; dkim=fail (512-bit key) header.i=@d1.example; dmarc=fail; arc=pass (as.2.gmail.example=pass, ams.2.gmail.example=pass, as.1.lists.example.org=pass, ams.1.lists.example.org=fail (message has been altered))",
+	}
+	message := example[strings.Index(example, "Message-ID:"):]
+	message = strings.Replace(message, "[List 2] ", "", 1)
+	for i, domain := range sealers {
+		w.Set(mail.RecordTXT, selectors[i]+"._domainkey."+domain, rsaRecord(&keys().rsa.PublicKey))
+		if i == 1 {
+			message = strings.Replace(message, "Subject: ", "Subject: [List 2] ", 1)
+		}
+		message = sign(t, job{Kind: "arc", Message: []byte("Authentication-Results: " + domain + "; " + found[i] + "\r\n" + message), Selector: selectors[i], Domain: domain,
+			Key: pemOf(keys().rsa), Time: now.Unix()})[0]
+	}
+	if got := w.check(t, message).ARC; got.Result != mail.AuthPass || !slices.Equal(got.Sealers, sealers) || got.Origin != "pass" {
+		t.Errorf("sealed anew: %+v", got)
+	}
+	w.Set(mail.RecordTXT, "20120806._domainkey.gmail.example", rsaRecord(&keys().other.PublicKey))
+	if got := w.check(t, message).ARC; got.Result != mail.AuthFail || !strings.HasPrefix(got.Reason, "seal of instance 2: ") {
+		t.Errorf("another key of gmail.example: %+v", got)
 	}
 }

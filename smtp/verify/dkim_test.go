@@ -3,6 +3,7 @@ package verify_test
 import (
 	"crypto"
 	"encoding/base64"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,40 @@ DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;
 	for i, d := range w.check(t, signed).DKIM {
 		if want := []string{"brisbane", "test"}[i]; d.Result != mail.AuthPass || d.Selector != want || d.Identity != "@football.example.com" {
 			t.Errorf("signature %d: %+v", i, d)
+		}
+	}
+}
+
+// TestTheExampleOfRFC6376 is its appendix A.2, with the key of appendix C.
+func TestTheExampleOfRFC6376(t *testing.T) {
+	w := newWorld()
+	w.Set(mail.RecordTXT, "brisbane._domainkey.example.com", "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYt"+
+		"IxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB")
+	signed := crlf(`DKIM-Signature: v=1; a=rsa-sha256; s=brisbane; d=example.com;
+      c=simple/simple; q=dns/txt; i=joe@football.example.com;
+      h=Received : From : To : Subject : Date : Message-ID;
+      bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;
+      b=AuUoFEfDxTDkHlLXSZEpZj79LICEps6eda7W3deTVFOk4yAUoqOB
+      4nujc7YopdG5dWLSdNg6xNAZpOPr+kHxt1IrE+NahM6L/LbvaHut
+      KVdkLLkpVaVVQPzeRDI009SO2Il5Lu7rDNH6mZckBdrIx0orEtZV
+      4bmp/YzhwvcubU4=;
+Received: from client1.football.example.com  [192.0.2.1]
+      by submitserver.example.com with SUBMISSION;
+      Fri, 11 Jul 2003 21:01:54 -0700 (PDT)
+`) + strings.Replace(dinner, "game.  Are", "game. Are", 1)
+	for _, c := range []struct {
+		message string
+		result  mail.AuthResult
+		fault   mail.DKIMFault
+	}{
+		{signed, mail.AuthPass, ""},
+		{strings.Replace(signed, "game. Are", "game.  Are", 1), mail.AuthFail, mail.FaultBodyHash},      // simple, not relaxed
+		{strings.Replace(signed, "Subject: Is", "Subject:  Is", 1), mail.AuthFail, mail.FaultSignature}, // likewise
+		{strings.TrimSuffix(signed, "\r\n") + "\r\n\r\n\r\n", mail.AuthPass, ""},
+	} {
+		got := w.check(t, c.message).DKIM
+		if len(got) != 1 || got[0].Result != c.result || got[0].Fault != c.fault || got[0].Domain != "example.com" || got[0].Identity != "joe@football.example.com" {
+			t.Errorf("%+v, want %s %s", got, c.result, c.fault)
 		}
 	}
 }
@@ -113,6 +148,12 @@ func TestEachKindOfDamageIsToldApart(t *testing.T) {
 		{"no base64", nil, nil, as("v=DKIM1; p=***"), 0, mail.AuthPermError, mail.FaultKeySyntax},
 		{"no RSA key", nil, nil, as("v=DKIM1; p=" + base64.StdEncoding.EncodeToString([]byte("hello"))), 0, mail.AuthPermError, mail.FaultKeySyntax},
 		{"key of another type", nil, nil, as(edRecord(keys().ed)), 0, mail.AuthPermError, mail.FaultKeyType},
+		{"key of an unknown type", nil, nil, as(strings.Replace(record, "k=rsa", "k=dsa", 1)), 0, mail.AuthPermError, mail.FaultKeyType},
+		{"key without a type", nil, nil, as(strings.Replace(record, "k=rsa; ", "", 1)), 0, mail.AuthPass, ""},
+		{"key without p=", nil, nil, as("v=DKIM1; k=rsa"), 0, mail.AuthPermError, mail.FaultKeySyntax},
+		{"key of another version", nil, nil, as(strings.Replace(record, "DKIM1", "DKIM2", 1)), 0, mail.AuthPermError, mail.FaultKeySyntax},
+		{"key under test", nil, nil, as(record + "; t=y"), 0, mail.AuthPass, ""}, // no reason to believe more, or less (RFC 6376 3.6.1)
+		{"key under test, body changed", nil, replace("hungry", "thirsty"), as(record + "; t=y:s"), 0, mail.AuthFail, mail.FaultBodyHash},
 		{"key for something else", nil, nil, as(record + "; s=tlsrpt"), 0, mail.AuthPermError, mail.FaultKeyType},
 		{"key for mail too", nil, nil, as(record + "; s=tlsrpt:email"), 0, mail.AuthPass, ""},
 		{"key for SHA-1", nil, nil, as(record + "; h=sha1"), 0, mail.AuthPermError, mail.FaultKeyType},
@@ -124,6 +165,13 @@ func TestEachKindOfDamageIsToldApart(t *testing.T) {
 		{"SHA-1", nil, replace("rsa-sha256", "rsa-sha1"), nil, 0, mail.AuthPermError, mail.FaultAlgorithm},
 		{"another version", nil, replace("v=1", "v=2"), nil, 0, mail.AuthPermError, mail.FaultVersion},
 		{"no domain", nil, replace("d=football.example.com", "d="), nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"no selector", nil, replace("s=r;", "s=;"), nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"no value", nil, func(s string) string { return strings.Replace(s, " b=", " y=", 1) }, nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"no body hash", nil, replace("bh=", "yh="), nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"signed at no time", nil, func(s string) string { return regexp.MustCompile(` t=\d+`).ReplaceAllString(s, " t=today") }, nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"expires before it was signed", nil, replace("v=1;", "v=1; x=1;"), nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"a length that is none", nil, replace("v=1;", "v=1; l=all;"), nil, 0, mail.AuthPermError, mail.FaultSyntax},
+		{"an unknown algorithm", nil, replace("rsa-sha256", "rsa-sha512"), nil, 0, mail.AuthPermError, mail.FaultAlgorithm},
 		{"twice the same tag", nil, replace("v=1;", "v=1; v=1;"), nil, 0, mail.AuthPermError, mail.FaultSyntax},
 		{"From is not signed", nil, replace("h=From:", "h="), nil, 0, mail.AuthPermError, mail.FaultUnsigned},
 		{"i= elsewhere", nil, replace("v=1;", "v=1; i=joe@bank.example;"), nil, 0, mail.AuthPermError, mail.FaultDomain},
