@@ -1,5 +1,5 @@
-// Package scram is the server's side of SCRAM-SHA-256 (RFC 5802, RFC 7677): messages to bytes and back, and the proofs in
-// them. Where verifiers come from, and what a channel is bound to, is told by the caller.
+// Package scram is SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side and the client's: messages to bytes and back, and
+// the proofs in them. Where verifiers and secrets come from, and what a channel is bound to, is told by the caller.
 package scram
 
 import (

@@ -70,7 +70,7 @@ func (c *Courier) begin(s *session, t mail.Transfer, h host, y security, useTLS 
 		return failed(mail.TransferTLS, "5.7.30", "%s does not offer REQUIRETLS, which the message demands", h.name).orElsewhere()
 	}
 	if t.Relay != nil && t.Relay.Username != "" {
-		if err := s.authenticate(t.Relay); err != nil {
+		if err := s.authenticate(t.Relay, c.o.Random); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package deliver_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -30,9 +31,10 @@ const (
 
 // script is how a host behaves where it does not behave well.
 type script struct {
-	offers  []string          // extensions
-	answers map[string]string // to the beginning of a command, "greeting", "body" (in the middle of it) or "." (at its end)
-	tls     *tls.Config       // for STARTTLS
+	offers  []string                                                                       // extensions
+	answers map[string]string                                                              // to the beginning of a command, "greeting", "body" (in the middle of it) or "." (at its end)
+	tls     *tls.Config                                                                    // for STARTTLS
+	login   func(command string, challenge func(string) (response string)) (answer string) // to AUTH; nil: as answers say
 }
 
 // mx is a host that plays a script, on a loopback address.
@@ -201,6 +203,19 @@ func (h *mx) serve(conn net.Conn) {
 				return
 			}
 			if strings.HasPrefix(answer, "354") && !h.body(r, say) {
+				return
+			}
+		case "AUTH":
+			challenge := func(text string) string {
+				say("334 " + text)
+				response, _ := r.ReadString('\n')
+				return strings.TrimSpace(response)
+			}
+			answer := ""
+			if h.login != nil {
+				answer = h.login(line, challenge)
+			}
+			if !say(cmp.Or(answer, h.answer(line, "250 2.1.0 ok"))) {
 				return
 			}
 		case "QUIT":
