@@ -30,14 +30,8 @@ func (c limitPodCommand) Run(f *flags) error {
 		return errors.New("--reset goes back to what is set for all pods: give no numbers with it")
 	}
 	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
-		limit, err := srv.GetPodLimit(ctx, g, c.ID)
+		limit, err := c.choose(ctx, srv, g)
 		if err != nil {
-			return err
-		}
-		if err := c.choose(ctx, srv, g, limit); err != nil {
-			return err
-		}
-		if limit, err = srv.GetPodLimit(ctx, g, c.ID); err != nil {
 			return err
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
@@ -47,24 +41,17 @@ func (c limitPodCommand) Run(f *flags) error {
 	})
 }
 
-func (c limitPodCommand) choose(ctx context.Context, srv *server.Server, g mail.Grant, now server.PodLimit) error {
-	switch {
-	case c.Reset:
-		return srv.LimitPod(ctx, g, c.ID, nil)
-	case c.PerHour == nil && c.PerDay == nil:
-		return nil
+// choose changes what it is told to, and returns what holds then.
+func (c limitPodCommand) choose(ctx context.Context, srv *server.Server, g mail.Grant) (server.PodLimit, error) {
+	if c.PerHour != nil || c.PerDay != nil {
+		return srv.LimitPod(ctx, g, c.ID, server.RateChange{PerHour: c.PerHour, PerDay: c.PerDay})
 	}
-	rate := mail.Rate{}
-	if now.Chosen {
-		rate = now.Rate
+	if c.Reset {
+		if err := srv.UnlimitPod(ctx, g, c.ID); err != nil {
+			return server.PodLimit{}, err
+		}
 	}
-	if c.PerHour != nil {
-		rate.PerHour = *c.PerHour
-	}
-	if c.PerDay != nil {
-		rate.PerDay = *c.PerDay
-	}
-	return srv.LimitPod(ctx, g, c.ID, &rate)
+	return srv.GetPodLimit(ctx, g, c.ID)
 }
 
 func unlimited(n int64) string {

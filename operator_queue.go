@@ -141,14 +141,14 @@ func (s stoppable) named() (mail.PauseKind, string) {
 
 type pauseQueueCommand struct {
 	stoppable
-	Reason string `placeholder:"TEXT" help:"Why, for podmail queue pauses."`
+	Reason string `placeholder:"TEXT" help:"Why; keys of a pod that is stopped see it too."`
 }
 
 // Run stops mail.
 func (c pauseQueueCommand) Run(f *flags) error {
 	kind, name := c.named()
 	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
-		if err := srv.Pause(ctx, g, kind, name, c.Reason); err != nil {
+		if _, err := srv.Pause(ctx, g, kind, name, c.Reason); err != nil {
 			return err
 		}
 		fmt.Printf("%s %s is stopped; podmail queue resume --%[1]s %[2]s lets it go on\n", kind, name)
@@ -194,9 +194,6 @@ func (c traceCommand) Run(f *flags) error {
 		traced, err := srv.Trace(ctx, g, c.MessageID)
 		if err != nil {
 			return err
-		}
-		if len(traced) == 0 {
-			return fmt.Errorf("no inbox has a message with this id")
 		}
 		for _, t := range traced {
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
 
 	"podmail/mail"
 	"podmail/server"
-	"podmail/server/config"
 )
 
 // routeCommands say how mail goes to other servers.
@@ -50,7 +48,7 @@ func (c setRouteCommand) Run(f *flags) error {
 	}
 	kind, name := c.named()
 	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) error {
-		if err := srv.SetRoute(ctx, g, kind, name, change); err != nil {
+		if _, err := srv.SetRoute(ctx, g, kind, name, change); err != nil {
 			return err
 		}
 		fmt.Printf("%s %s: set; it holds from the next transfer on\n", kind, name)
@@ -77,17 +75,13 @@ func (c setRouteCommand) change() (change server.RouteChange, err error) {
 }
 
 func chosenRelay(text string) (*server.RelayChoice, error) {
-	if text == "direct" {
-		return &server.RelayChoice{Direct: true}, nil
-	}
 	if text == "-" {
 		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		if text = strings.TrimSpace(line); text == "" {
 			return nil, errors.Join(errors.New("standard input has no relay"), err)
 		}
 	}
-	relay, err := config.ParseRelay(text)
-	return &server.RelayChoice{Relay: relay}, err
+	return server.ChooseRelay(text)
 }
 
 type listRoutesCommand struct{}
@@ -118,10 +112,8 @@ func relayOf(r mail.Route) (relay, user string) {
 		return "direct", ""
 	case r.Relay == nil:
 		return "-", ""
-	case r.Relay.ImplicitTLS:
-		return "smtps://" + net.JoinHostPort(r.Relay.Host, r.Relay.Port), r.Relay.Username
 	}
-	return "smtp://" + net.JoinHostPort(r.Relay.Host, r.Relay.Port), r.Relay.Username
+	return r.Relay.URL(), r.Relay.Username
 }
 
 type removeRouteCommand struct{ routed }

@@ -47,6 +47,19 @@ func TestSendingIsLimited(t *testing.T) {
 	if err := podmail.smtplib(alice.InboxID, key, message, alice.InboxID, "bob@podmail.localhost", "carol@podmail.localhost"); err != nil {
 		t.Error(err)
 	}
+	podKey := podmail.podmail("key", "create", "--pod", "acme")
+	if status, limits := podmail.curl("GET", "/v0/pods/acme/limits", podKey, ""); status != 200 || !strings.Contains(limits, `"per_hour":10,"per_day":20,"source":"chosen","sent_in_hour":4,"sent_in_day":4`) {
+		t.Errorf("GET: %d %s", status, limits)
+	}
+	if status, answer := podmail.curl("PATCH", "/v0/pods/acme/limits", podKey, `{"per_hour": 1000}`); status != 403 {
+		t.Errorf("a tenant chose its limit: %d %s", status, answer)
+	}
+	if status, limits := podmail.curl("PATCH", "/v0/pods/acme/limits", podmail.Key, `{"per_hour": 5}`); status != 200 || !strings.Contains(limits, `"per_hour":5,"per_day":20`) {
+		t.Errorf("PATCH: %d %s", status, limits)
+	}
+	if err := podmail.smtplib(alice.InboxID, key, message, alice.InboxID, "bob@podmail.localhost", "carol@podmail.localhost"); err == nil || !strings.Contains(err.Error(), "may write to 5 recipients") {
+		t.Errorf("SMTP: %v", err)
+	}
 	if shown := podmail.podmail("pod", "limit", "acme", "--reset"); !regexp.MustCompile(`per hour +3 +written to 4\n`).MatchString(shown) {
 		t.Errorf("shown:\n%s", shown)
 	}

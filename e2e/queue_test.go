@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -75,7 +76,31 @@ mx.dead.example. 60 IN A 127.0.0.9
 	if list := podmail.podmail("queue", "pauses"); !strings.Contains(list, pod.PodID) || !strings.Contains(list, "unpaid") {
 		t.Errorf("pauses:\n%s", list)
 	}
-	podmail.podmail("queue", "resume", "--pod", "acme")
+	podKey := podmail.podmail("key", "create", "--pod", "acme")
+	for at, key := range map[string]string{"/v0/queue/pauses": podmail.Key, "/v0/pods/acme/queue/pauses": podKey} {
+		if status, pauses := podmail.curl("GET", at, key, ""); status != 200 || !strings.Contains(pauses, `"name":"`+pod.PodID+`","reason":"unpaid"`) {
+			t.Errorf("%s: %d %s", at, status, pauses)
+		}
+	}
+	if status, answer := podmail.curl("POST", "/v0/queue/pauses", podKey, `{"kind": "destination", "name": "dead.example"}`); status != 403 {
+		t.Errorf("a tenant stopped mail: %d %s", status, answer)
+	}
+	if status, answer := podmail.curl("POST", "/v0/queue/pauses", podmail.Key, `{"kind": "destination", "name": "dead.example", "reason": "down"}`); status != 200 {
+		t.Errorf("pause: %d %s", status, answer)
+	}
+	if list := podmail.podmail("queue", "pauses"); !regexp.MustCompile(`destination +dead\.example .*down`).MatchString(list) {
+		t.Errorf("pauses:\n%s", list)
+	}
+	podmail.podmail("queue", "resume", "--destination", "dead.example")
+	if status, answer := podmail.curl("DELETE", "/v0/queue/pauses/pod/acme", podmail.Key, ""); status != 204 {
+		t.Errorf("resume: %d %s", status, answer)
+	}
+	if list := podmail.podmail("queue", "pauses"); strings.Contains(list, "\n") {
+		t.Errorf("pauses are left:\n%s", list)
+	}
+	if status, traced := podmail.curl("GET", "/v0/trace/"+url.PathEscape(sent.MessageID), podmail.Key, ""); status != 200 || !strings.Contains(traced, `"state":"rejected"`) || !strings.Contains(traced, "refused") {
+		t.Errorf("trace: %d %s", status, traced)
+	}
 	if trace := podmail.podmail("trace", sent.MessageID); !strings.Contains(trace, "alice@") || !strings.Contains(trace, "rejected") || !strings.Contains(trace, "refused") {
 		t.Errorf("trace:\n%s", trace)
 	}

@@ -63,11 +63,23 @@ mx.there.example. 60 IN A 127.0.0.9
 			t.Errorf("route set %s: %v\n%s", c.args, err, out)
 		}
 	}
-	if strings.Contains(list+here.log.String(), "s3cret") {
+	if status, answer := here.curl("PATCH", "/v0/routes/domain/here.example", here.Key, `{"relay": "smtp://dave:s3cret@smart.example", "source": "127.0.0.8"}`); status != 200 || strings.Contains(answer, "s3cret") {
+		t.Errorf("PATCH: %d %s", status, answer)
+	}
+	if list := here.podmail("route", "list"); !regexp.MustCompile(`domain +here\.example +smtp://smart\.example:587 +dave +- +127\.0\.0\.8 `).MatchString(list) {
+		t.Errorf("what the API set:\n%s", list)
+	}
+	status, routes := here.curl("GET", "/v0/routes", here.Key, "")
+	if status != 200 || !strings.Contains(routes, `"relay":"smtp://127.0.0.3:`+port+`","helo":"mx7.acme.example","source":"127.0.0.7"`) {
+		t.Errorf("GET: %d %s", status, routes)
+	}
+	if strings.Contains(list+routes+here.log.String(), "s3cret") {
 		t.Error("the password is shown")
 	}
 	here.podmail("route", "remove", "--pod", "acme")
-	here.podmail("route", "remove", "--domain", "here.example")
+	if status, answer := here.curl("DELETE", "/v0/routes/domain/here.example", here.Key, ""); status != 204 {
+		t.Errorf("DELETE: %d %s", status, answer)
+	}
 	if list := here.podmail("route", "list"); strings.Count(list, "\n") != 0 {
 		t.Errorf("routes are left:\n%s", list)
 	}

@@ -38,13 +38,6 @@ type SigningKey struct {
 	Signer   crypto.Signer // *rsa.PrivateKey or ed25519.PrivateKey
 }
 
-// Relay is a host that takes mail for everywhere: a smarthost.
-type Relay struct {
-	Host, Port         string
-	Username, Password string // empty: no AUTH
-	ImplicitTLS        bool   // TLS from the first byte; else STARTTLS, which credentials insist on
-}
-
 // TransferResult is what became of one recipient of a Transfer.
 type TransferResult struct {
 	Recipient string

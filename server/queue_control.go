@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -121,54 +120,6 @@ func (s *Server) control(ctx context.Context, g mail.Grant, id int64, change fun
 	return coded(err, "Delivery")
 }
 
-// Pause stops what a pod sends, what is sent from a domain, or what goes to one. It is accepted, and waits.
-func (s *Server) Pause(ctx context.Context, g mail.Grant, kind mail.PauseKind, name, reason string) error {
-	p, err := s.newPause(ctx, g, kind, name)
-	if err != nil {
-		return err
-	}
-	p.Reason, p.CreatedAt = reason, s.clock.Now()
-	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error { return sys.InsertPause(p) })
-	return coded(err, "Pause")
-}
-
-func (s *Server) newPause(ctx context.Context, g mail.Grant, kind mail.PauseKind, name string) (mail.Pause, error) {
-	if g.KeyScope.Type() != mail.ScopeOrganization {
-		return mail.Pause{}, mail.Errorf(mail.CodeForbidden, "Forbidden").WithFix("Only the operator stops mail.")
-	}
-	if kind == mail.PausePod {
-		in, err := s.InPod(ctx, g, name)
-		return mail.Pause{Kind: kind, Pod: in.Scope.Pod, Name: in.PodID}, err
-	}
-	return mail.Pause{Kind: kind, Name: strings.ToLower(strings.TrimSuffix(name, "."))}, nil
-}
-
-// Resume lets go on what was stopped.
-func (s *Server) Resume(ctx context.Context, g mail.Grant, kind mail.PauseKind, name string) error {
-	p, err := s.newPause(ctx, g, kind, name)
-	if err != nil {
-		return err
-	}
-	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error { return sys.DeletePause(p.Kind, p.Name) })
-	if errors.Is(err, storage.ErrNotFound) {
-		return mail.Errorf(mail.CodeNotFound, "The %s %s is not stopped.", kind, name).WithFix("podmail queue pauses lists what is.")
-	}
-	poke(s.outbound)
-	return coded(err, "Pause")
-}
-
-// ListPauses lists what is stopped.
-func (s *Server) ListPauses(ctx context.Context, g mail.Grant) (pauses []mail.Pause, err error) {
-	if g.KeyScope.Type() != mail.ScopeOrganization {
-		return nil, mail.Errorf(mail.CodeForbidden, "Forbidden")
-	}
-	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
-		pauses, err = sys.ListPauses()
-		return err
-	})
-	return pauses, coded(err, "Pauses")
-}
-
 // maxTraced is how many messages of one message id are traced.
 const maxTraced = 100
 
@@ -179,10 +130,11 @@ type Traced struct {
 	Attempts   map[int64][]mail.DeliveryAttempt // by delivery
 }
 
-// Trace finds the messages of all inboxes that have a message id: as it was sent, and as it was received.
+// Trace finds the messages of all inboxes that have a message id: as it was sent, and as it was received. CodeNotFound if
+// there is none.
 func (s *Server) Trace(ctx context.Context, g mail.Grant, messageID string) (traced []Traced, err error) {
-	if g.KeyScope.Type() != mail.ScopeOrganization {
-		return nil, mail.Errorf(mail.CodeForbidden, "Forbidden")
+	if err := operators(g, mail.MessageRead, "follows mail from inbox to inbox"); err != nil {
+		return nil, err
 	}
 	if !strings.HasPrefix(messageID, "<") {
 		messageID = "<" + messageID + ">"
@@ -210,5 +162,8 @@ func (s *Server) Trace(ctx context.Context, g mail.Grant, messageID string) (tra
 		}
 		return nil
 	})
+	if err == nil && len(traced) == 0 {
+		err = mail.NotFound("Message").WithFix("No inbox has a message with this id.")
+	}
 	return traced, coded(err, "Message")
 }

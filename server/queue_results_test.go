@@ -52,7 +52,7 @@ func TestOneOfManyDestinationsIsReached(t *testing.T) {
 	var to []string
 	for i := range 130 {
 		to = append(to, fmt.Sprintf("bob@d%03d.test", i))
-		if err := w.Server.Pause(ctx, w.Org, mail.PauseDestination, fmt.Sprintf("d%03d.test", i), ""); err != nil {
+		if _, err := w.Server.Pause(ctx, w.Org, mail.PauseDestination, fmt.Sprintf("d%03d.test", i), ""); err != nil {
 			t.Fatal(err)
 		}
 	}

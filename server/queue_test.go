@@ -328,7 +328,7 @@ func TestWhatIsStoppedWaits(t *testing.T) {
 		{mail.PauseDomain, "podmail.test", ""},
 	} {
 		before := len(w.hosts.Seen())
-		if err := w.Server.Pause(ctx, w.Org, c.kind, c.name, "spam"); err != nil {
+		if _, err := w.Server.Pause(ctx, w.Org, c.kind, c.name, "spam"); err != nil {
 			t.Fatal(err)
 		}
 		for _, to := range []string{"x@one.test", "x@two.test"} {
@@ -349,8 +349,42 @@ func TestWhatIsStoppedWaits(t *testing.T) {
 		}
 		w.carry(t, "all goes on", func() bool { return len(w.waiting(t)) == 0 })
 	}
-	if mail.CodeOf(w.Server.Pause(ctx, mail.Grant{Scope: bob.Scope, KeyScope: bob.Scope}, mail.PauseDestination, "one.test", "")) != mail.CodeForbidden {
+	tenant := mail.Grant{Scope: bob.Scope, KeyScope: bob.Scope}
+	if _, err := w.Server.Pause(ctx, tenant, mail.PauseDestination, "one.test", ""); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Error("a tenant stopped mail")
+	}
+	if _, err := w.Server.Pause(ctx, w.Org, mail.PauseDestination, "no domain", ""); mail.CodeOf(err) != mail.CodeInvalid {
+		t.Error("what is no domain is stopped:", err)
+	}
+}
+
+// TestWhoIsStoppedSeesIt: a tenant sees whether its own pod is stopped, and nothing of what else is.
+func TestWhoIsStoppedSeesIt(t *testing.T) {
+	ctx := context.Background()
+	w := newSending(t, server.QueueLimits{}, nil)
+	bob := w.Inbox(t, w.Pod(t, "b"), "bob")
+	for kind, name := range map[mail.PauseKind]string{mail.PausePod: w.alice.PodID, mail.PauseDestination: "Bücher.test.", mail.PauseDomain: "podmail.test"} {
+		for _, reason := range []string{"unpaid", "another reason"} {
+			if p, err := w.Server.Pause(ctx, w.Org, kind, name, reason); err != nil || p.Reason != "unpaid" || p.Kind != kind {
+				t.Errorf("%s: %+v, %v", kind, p, err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		who  mail.Grant
+		want string
+	}{{w.Org, "destination xn--bcher-kva.test, domain podmail.test, pod " + w.alice.PodID}, {w.alice, "pod " + w.alice.PodID}, {bob, ""}} {
+		pauses, err := w.Server.ListPauses(ctx, c.who)
+		var seen []string
+		for _, p := range pauses {
+			seen = append(seen, string(p.Kind)+" "+p.Name)
+		}
+		if got := strings.Join(seen, ", "); err != nil || got != c.want {
+			t.Errorf("%s sees %q, %v; want %q", c.who.Scope.Type(), got, err, c.want)
+		}
+	}
+	if err := w.Server.Resume(ctx, w.Org, mail.PauseDestination, "BÜCHER.test"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -23,6 +23,18 @@ type RelayChoice struct {
 	Direct bool
 }
 
+// ChooseRelay reads a choice: a relay's URL (mail.ParseRelay), "direct", or nothing, which leaves it to the wider route.
+func ChooseRelay(text string) (*RelayChoice, error) {
+	if text == "direct" {
+		return &RelayChoice{Direct: true}, nil
+	}
+	relay, err := mail.ParseRelay(text)
+	if err != nil {
+		return nil, mail.Errorf(mail.CodeInvalid, "%s, or \"direct\".", err)
+	}
+	return &RelayChoice{Relay: relay}, nil
+}
+
 // routeOf is how mail that a scope sends from a domain goes to other hosts. own tells that this is not how all goes.
 func (s *Server) routeOf(ctx context.Context, scope mail.Scope, domain string) (route mail.Route, own bool, err error) {
 	var routes []mail.Route
@@ -36,14 +48,15 @@ func (s *Server) routeOf(ctx context.Context, scope mail.Scope, domain string) (
 	return route, len(routes) > 0, err
 }
 
-// SetRoute changes how mail of a pod, or from a domain, goes to other hosts. It holds from the next transfer on.
-func (s *Server) SetRoute(ctx context.Context, g mail.Grant, kind mail.RouteKind, name string, change RouteChange) error {
-	if err := change.check(); err != nil {
-		return err
-	}
+// SetRoute changes how mail of a pod, or from a domain, goes to other hosts. It holds from the next transfer on. The
+// password is not returned.
+func (s *Server) SetRoute(ctx context.Context, g mail.Grant, kind mail.RouteKind, name string, change RouteChange) (set mail.Route, err error) {
 	wanted, err := s.newRoute(ctx, g, kind, name)
 	if err != nil {
-		return err
+		return set, err
+	}
+	if err := change.check(); err != nil {
+		return set, err
 	}
 	now := s.clock.Now()
 	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
@@ -54,9 +67,13 @@ func (s *Server) SetRoute(ctx context.Context, g mail.Grant, kind mail.RouteKind
 		if r.Name == "" || r.Pod != wanted.Pod { // there is none, or the domain was somebody else's
 			r = wanted
 		}
-		return sys.PutRoute(change.of(r), now)
+		if err := sys.PutRoute(change.of(r), now); err != nil {
+			return err
+		}
+		set, err = sys.FindRoute(wanted.Kind, wanted.Name)
+		return err
 	})
-	return coded(err, "Route")
+	return withoutPassword(set), coded(err, "Route")
 }
 
 func (c RouteChange) check() error {
@@ -86,10 +103,16 @@ func (c RouteChange) of(r mail.Route) mail.Route {
 	return r
 }
 
+// routesAreFor says who has to do with routes: a relay sees all mail that it is given.
+const routesAreFor = "says by which way mail leaves"
+
 // newRoute begins a route. CodeNotFound if no pod or domain has the name.
 func (s *Server) newRoute(ctx context.Context, g mail.Grant, kind mail.RouteKind, name string) (mail.Route, error) {
 	if kind == mail.RoutePod {
-		in, err := s.operatorInPod(ctx, g, name)
+		if err := operators(g, mail.DomainUpdate, routesAreFor); err != nil {
+			return mail.Route{}, err
+		}
+		in, err := s.InPod(ctx, g, name)
 		return mail.Route{Kind: kind, Pod: in.Scope.Pod, Name: in.PodID}, err
 	}
 	r, err := domainRoute(g, name)
@@ -111,27 +134,33 @@ func (s *Server) newRoute(ctx context.Context, g mail.Grant, kind mail.RouteKind
 }
 
 func domainRoute(g mail.Grant, name string) (mail.Route, error) {
-	if g.KeyScope.Type() != mail.ScopeOrganization {
-		return mail.Route{}, mail.Errorf(mail.CodeForbidden, "Forbidden").WithFix("Only the operator sets routes.")
+	if err := operators(g, mail.DomainUpdate, routesAreFor); err != nil {
+		return mail.Route{}, err
 	}
 	return mail.Route{Kind: mail.RouteDomain, Name: strings.ToLower(strings.TrimSuffix(name, "."))}, nil
 }
 
 // ListRoutes lists all routes. Passwords are not told.
 func (s *Server) ListRoutes(ctx context.Context, g mail.Grant) (routes []mail.Route, err error) {
-	if g.KeyScope.Type() != mail.ScopeOrganization {
-		return nil, mail.Errorf(mail.CodeForbidden, "Forbidden")
+	if err := operators(g, mail.DomainRead, routesAreFor); err != nil {
+		return nil, err
 	}
 	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
 		routes, err = sys.ListRoutes()
 		return err
 	})
 	for i := range routes {
-		if routes[i].Relay != nil {
-			routes[i].Relay.Password = ""
-		}
+		routes[i] = withoutPassword(routes[i])
 	}
 	return routes, coded(err, "Routes")
+}
+
+func withoutPassword(r mail.Route) mail.Route {
+	if r.Relay != nil {
+		shown := *r.Relay
+		shown.Password, r.Relay = "", &shown
+	}
+	return r
 }
 
 // RemoveRoute has mail of a pod, or from a domain, go as that of all others.
@@ -145,7 +174,7 @@ func (s *Server) RemoveRoute(ctx context.Context, g mail.Grant, kind mail.RouteK
 	}
 	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error { return sys.DeleteRoute(r.Kind, r.Name) })
 	if errors.Is(err, storage.ErrNotFound) {
-		return mail.Errorf(mail.CodeNotFound, "There is no route for the %s %s.", kind, name).WithFix("podmail route list lists those that there are.")
+		return mail.Errorf(mail.CodeNotFound, "There is no route for the %s %s.", kind, name).WithFix("podmail route list, or GET /v0/routes, lists those that there are.")
 	}
 	return coded(err, "Route")
 }

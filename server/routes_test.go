@@ -25,7 +25,7 @@ func newRouted(t *testing.T) *routed {
 
 func (w *routed) set(t *testing.T, kind mail.RouteKind, name string, change server.RouteChange) {
 	t.Helper()
-	if err := w.Server.SetRoute(context.Background(), w.Org, kind, name, change); err != nil {
+	if _, err := w.Server.SetRoute(context.Background(), w.Org, kind, name, change); err != nil {
 		t.Fatal(kind, name, err)
 	}
 }
@@ -130,6 +130,34 @@ func TestRoutesStayWithTheirPod(t *testing.T) {
 	eventually(t, "the pod goes with what was set for it", func() bool { return w.Server.DeletePod(ctx, w.Org, a.PodID) == nil })
 }
 
+// TestPasswordsOfRelaysAreNotTold: they are kept, and used, and shown to nobody.
+func TestPasswordsOfRelaysAreNotTold(t *testing.T) {
+	ctx := context.Background()
+	w := newRouted(t)
+	for range 2 { // it is kept when something else is changed
+		choice, err := server.ChooseRelay("smtps://carol:s3cret@[2001:db8::7]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := w.Server.SetRoute(ctx, w.Org, mail.RoutePod, w.alice.PodID, server.RouteChange{Relay: choice})
+		if err != nil || set.Relay.Password != "" || set.Relay.Username != "carol" || set.Relay.URL() != "smtps://[2001:db8::7]:465" {
+			t.Errorf("%+v, %v", set.Relay, err)
+		}
+		if set, err = w.Server.SetRoute(ctx, w.Org, mail.RoutePod, w.alice.PodID, named("mx9.test")); err != nil || set.Relay.Password != "" {
+			t.Errorf("%+v, %v", set.Relay, err)
+		}
+		routes, err := w.Server.ListRoutes(ctx, w.Org)
+		if err != nil || len(routes) != 1 || routes[0].Relay.Password != "" {
+			t.Errorf("%+v, %v", routes, err)
+		}
+	}
+	w.takes(t, w.alice)
+	seen := w.hosts.Seen()
+	if relay := seen[len(seen)-1].Relay; relay.Password != "s3cret" || relay.Host != "2001:db8::7" {
+		t.Errorf("it is not used: %+v", relay)
+	}
+}
+
 func TestWhoSetsRoutesAndHow(t *testing.T) {
 	ctx := context.Background()
 	w := newRouted(t)
@@ -146,14 +174,15 @@ func TestWhoSetsRoutesAndHow(t *testing.T) {
 		{mail.RouteDomain, "stranger.test", named("x.test"), mail.CodeNotFound},
 		{mail.RoutePod, "nobody", named("x.test"), mail.CodeNotFound},
 	} {
-		if err := w.Server.SetRoute(ctx, w.Org, c.kind, c.name, c.change); mail.CodeOf(err) != c.want {
+		if _, err := w.Server.SetRoute(ctx, w.Org, c.kind, c.name, c.change); mail.CodeOf(err) != c.want {
 			t.Errorf("%s %s: %v", c.kind, c.name, err)
 		}
 	}
 	tenant := mail.Grant{Scope: w.alice.Scope, KeyScope: mail.Scope{Pod: w.alice.Scope.Pod}}
 	for _, name := range []string{"podmail.test", w.alice.PodID} {
 		for _, kind := range []mail.RouteKind{mail.RouteDomain, mail.RoutePod} {
-			set, removed := w.Server.SetRoute(ctx, tenant, kind, name, named("x.test")), w.Server.RemoveRoute(ctx, tenant, kind, name)
+			_, set := w.Server.SetRoute(ctx, tenant, kind, name, named("x.test"))
+			removed := w.Server.RemoveRoute(ctx, tenant, kind, name)
 			if mail.CodeOf(set) != mail.CodeForbidden || mail.CodeOf(removed) != mail.CodeForbidden {
 				t.Errorf("a tenant: %v, %v", set, removed)
 			}

@@ -88,42 +88,88 @@ type PodLimit struct {
 
 // GetPodLimit tells how many recipients a pod may write to.
 func (s *Server) GetPodLimit(ctx context.Context, g mail.Grant, podID string) (limit PodLimit, err error) {
-	in, err := s.operatorInPod(ctx, g, podID)
+	if err := g.Require(mail.PodRead); err != nil {
+		return limit, err
+	}
+	in, err := s.InPod(ctx, g, podID)
 	if err != nil {
 		return limit, err
 	}
-	now := s.clock.Now()
-	err = s.store.For(in.Scope).Read(ctx, func(tx storage.Tx) error {
-		pod, err := tx.FindPodSending()
-		if err != nil {
-			return err
-		}
-		of := s.sending.senders(in.Scope, pod, now)[1]
-		limit.Rate, limit.Chosen, limit.WarmUp = of.rate, pod.Rate != nil, of.warms
-		limit.Sent, err = tx.FindSent(now)
+	err = s.store.For(in.Scope).Read(ctx, func(tx storage.Tx) (err error) {
+		limit, err = s.podLimit(tx)
 		return err
 	})
 	return limit, coded(err, "Pod")
 }
 
-// LimitPod sets how many recipients a pod may write to, whatever is set for all and however new it is; nil: what is set.
-func (s *Server) LimitPod(ctx context.Context, g mail.Grant, podID string, rate *mail.Rate) error {
-	in, err := s.operatorInPod(ctx, g, podID)
+// podLimit is what holds for the handle's pod.
+func (s *Server) podLimit(tx storage.Tx) (limit PodLimit, err error) {
+	now := s.clock.Now()
+	pod, err := tx.FindPodSending()
 	if err != nil {
-		return err
+		return limit, err
 	}
-	if rate != nil && min(rate.PerHour, rate.PerDay) < 0 {
-		return mail.Invalid("rate", "must not be negative")
-	}
-	return coded(s.store.For(in.Scope).Write(ctx, func(tx storage.Tx) error { return tx.UpdatePodSending(rate) }), "Pod")
+	of := s.sending.senders(tx.Scope(), pod, now)[1]
+	limit = PodLimit{Rate: of.rate, Chosen: pod.Rate != nil, WarmUp: of.warms}
+	limit.Sent, err = tx.FindSent(now)
+	return limit, err
 }
 
-// operatorInPod narrows the operator's grant to a pod.
-func (s *Server) operatorInPod(ctx context.Context, g mail.Grant, podID string) (mail.Grant, error) {
-	if g.KeyScope.Type() != mail.ScopeOrganization {
-		return g, mail.Errorf(mail.CodeForbidden, "Forbidden").WithFix("Only the operator sets limits.")
+// RateChange is what is to be changed of a pod's own limits; nil stays as it is, and is no limit if the pod had none of its own.
+type RateChange struct{ PerHour, PerDay *int64 }
+
+// LimitPod chooses how many recipients a pod may write to, whatever is set for all and however new it is.
+func (s *Server) LimitPod(ctx context.Context, g mail.Grant, podID string, change RateChange) (PodLimit, error) {
+	if change.PerHour == nil && change.PerDay == nil {
+		return PodLimit{}, mail.Errorf(mail.CodeInvalid, "Nothing is to be changed.").WithFix("Give a number for an hour or for a day; 0 is as many as it likes.")
 	}
-	return s.InPod(ctx, g, podID)
+	for field, n := range map[string]*int64{"per_hour": change.PerHour, "per_day": change.PerDay} {
+		if n != nil && *n < 0 {
+			return PodLimit{}, mail.Invalid(field, "must not be negative")
+		}
+	}
+	return s.chooseRate(ctx, g, podID, func(own *mail.Rate) *mail.Rate {
+		rate := mail.Rate{}
+		if own != nil {
+			rate = *own
+		}
+		if change.PerHour != nil {
+			rate.PerHour = *change.PerHour
+		}
+		if change.PerDay != nil {
+			rate.PerDay = *change.PerDay
+		}
+		return &rate
+	})
+}
+
+// UnlimitPod has what is set for all hold for a pod again.
+func (s *Server) UnlimitPod(ctx context.Context, g mail.Grant, podID string) error {
+	_, err := s.chooseRate(ctx, g, podID, func(*mail.Rate) *mail.Rate { return nil })
+	return err
+}
+
+// chooseRate changes a pod's own limits; nil: it has none. Who may make pods says how much they may send.
+func (s *Server) chooseRate(ctx context.Context, g mail.Grant, podID string, change func(own *mail.Rate) *mail.Rate) (limit PodLimit, err error) {
+	if err := operators(g, mail.PodCreate, "sets limits"); err != nil {
+		return limit, err
+	}
+	in, err := s.InPod(ctx, g, podID)
+	if err != nil {
+		return limit, err
+	}
+	err = s.store.For(in.Scope).Write(ctx, func(tx storage.Tx) error {
+		pod, err := tx.FindPodSending()
+		if err != nil {
+			return err
+		}
+		if err := tx.UpdatePodSending(change(pod.Rate)); err != nil {
+			return err
+		}
+		limit, err = s.podLimit(tx)
+		return err
+	})
+	return limit, coded(err, "Pod")
 }
 
 // forgetSent removes some counts that are over, and tells whether there may be more.

@@ -201,12 +201,12 @@ func TestNewPodsAreHeldBack(t *testing.T) {
 		}
 		w.Clock.Step(24 * time.Hour)
 	}
-	fresh := w.Pod(t, "b")
+	fresh, four := w.Pod(t, "b"), int64(4)
 	bob := w.Inbox(t, fresh, "bob")
 	if w.send(t, w.Server, bob, 4) == 0 {
 		t.Error("a new pod is as old as the first")
 	}
-	if err := w.Server.LimitPod(ctx, w.Org, fresh.PodID, &mail.Rate{PerHour: 4}); err != nil {
+	if _, err := w.Server.LimitPod(ctx, w.Org, fresh.PodID, server.RateChange{PerHour: &four}); err != nil {
 		t.Fatal(err)
 	}
 	if w.send(t, w.Server, bob, 4) != 0 || w.send(t, w.Server, bob, 1) == 0 {
@@ -215,10 +215,17 @@ func TestNewPodsAreHeldBack(t *testing.T) {
 	if got, err := w.Server.GetPodLimit(ctx, w.Org, fresh.PodID); err != nil || !got.Chosen || got.Rate != (mail.Rate{PerHour: 4}) || got.Sent.InHour != 4 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := w.Server.LimitPod(ctx, fresh, fresh.PodID, nil); mail.CodeOf(err) != mail.CodeForbidden {
+	fresh.KeyScope = fresh.Scope
+	if got, err := w.Server.GetPodLimit(ctx, fresh, fresh.PodID); err != nil || got.Rate != (mail.Rate{PerHour: 4}) {
+		t.Errorf("a tenant cannot see its own limit: %+v, %v", got, err)
+	}
+	if _, err := w.Server.GetPodLimit(ctx, fresh, w.pod.PodID); mail.CodeOf(err) != mail.CodeNotFound {
+		t.Error("a tenant sees another's limit:", err)
+	}
+	if err := w.Server.UnlimitPod(ctx, fresh, fresh.PodID); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Error("a tenant chose his own limit:", err)
 	}
-	if err := w.Server.LimitPod(ctx, w.Org, fresh.PodID, nil); err != nil {
+	if err := w.Server.UnlimitPod(ctx, w.Org, fresh.PodID); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := w.Server.GetPodLimit(ctx, w.Org, fresh.PodID); err != nil || got.Chosen || !got.WarmUp || got.Rate.PerDay != 3 {

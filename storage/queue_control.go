@@ -7,16 +7,20 @@ import (
 	"podmail/storage/sqlite"
 )
 
+const pauseColumns = `q.kind, q.pod_id, q.name, q.reason, q.created_at`
+
 var (
 	hurryDelivery         = tables.Compile(`UPDATE deliveries SET state = 'queued', urgent = 1, next_attempt_at = ?2, updated_at = ?2 WHERE id = ?1 AND {scope deliveries}`)
 	insertDeliveryAttempt = tables.Compile(`INSERT INTO delivery_attempts (pod_id, inbox_id, delivery_id, host, tls, failure, reply, created_at) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
 	listDeliveryAttempts  = tables.Compile(`SELECT a.host, a.tls, a.failure, a.reply, a.created_at FROM delivery_attempts a WHERE a.delivery_id = ? AND {scope a} ORDER BY a.id`)
 	deleteTheirAttempts   = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT d.id FROM deliveries d WHERE d.message_id = ?1 AND d.state NOT IN ('queued', 'held') AND {scope d}) AND {scope delivery_attempts}`)
 	deleteItsAttempts     = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id = ?1 AND {scope delivery_attempts}`)
+	listOwnPauses         = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.pod_id = {pod} AND {scope q}`)
 	deletePauses          = tables.Compile(`DELETE FROM queue_pauses WHERE {scope queue_pauses}`)
 
 	listUrgent     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.urgent = 1 AND d.state = 'queued' AND d.courier = 'smtp' AND {organization} LIMIT ?`)
-	listPauses     = tables.Compile(`SELECT q.kind, q.pod_id, q.name, q.reason, q.created_at FROM queue_pauses q WHERE {organization} ORDER BY q.kind, q.name LIMIT 10000`)
+	listPauses     = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE {organization} ORDER BY q.kind, q.name LIMIT 10000`)
+	findPause      = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.kind = ?1 AND q.name = ?2 AND {organization}`)
 	insertPause    = tables.Compile(`INSERT OR IGNORE INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}`)
 	deletePause    = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
 	listMessagesOf = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.message_id = ?1 AND {organization} ORDER BY m.id LIMIT ?2`)
@@ -44,6 +48,18 @@ func (tx Tx) ListDeliveryAttempts(delivery int64) ([]mail.DeliveryAttempt, error
 	}, delivery)
 }
 
+func scanPause(r *sqlite.Row) (p mail.Pause, err error) {
+	var kind string
+	err = r.Scan(&kind, &p.Pod, &p.Name, &p.Reason, &p.CreatedAt)
+	p.Kind = mail.PauseKind(kind)
+	return p, err
+}
+
+// ListOwnPauses lists what is stopped of the handle's pod: the pod, if it is.
+func (tx Tx) ListOwnPauses() ([]mail.Pause, error) {
+	return all(tx, listOwnPauses, scanPause)
+}
+
 // DeletePauses forgets what was stopped of the handle's pod.
 func (tx Tx) DeletePauses() error {
 	_, err := tx.tx.Exec(deletePauses)
@@ -57,12 +73,12 @@ func (tx SystemTx) ListUrgent(limit int) ([]Job, error) {
 
 // ListPauses lists what the operator stopped.
 func (tx SystemTx) ListPauses() ([]mail.Pause, error) {
-	return all(tx.Tx, listPauses, func(r *sqlite.Row) (p mail.Pause, err error) {
-		var kind string
-		err = r.Scan(&kind, &p.Pod, &p.Name, &p.Reason, &p.CreatedAt)
-		p.Kind = mail.PauseKind(kind)
-		return p, err
-	})
+	return all(tx.Tx, listPauses, scanPause)
+}
+
+// FindPause finds what is stopped by what it is.
+func (tx SystemTx) FindPause(kind mail.PauseKind, name string) (mail.Pause, error) {
+	return get(tx.Tx, findPause, scanPause, string(kind), name)
 }
 
 // InsertPause stops something; what is stopped already stays as it is.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net/url"
 	"strconv"
 
@@ -41,27 +40,10 @@ func (c *Config) DeliversToPrivate() bool {
 // Relay is the URL of a host that takes mail for everywhere; empty: none.
 type Relay string
 
-// ParseRelay reads a relay's URL. Its error does not show the password.
-func ParseRelay(text string) (*mail.Relay, error) {
-	var r Relay
-	if err := r.UnmarshalText([]byte(text)); err != nil {
-		return nil, fmt.Errorf("a relay is %s", r.allowed())
-	}
-	return r.Relay(), nil
-}
-
-// UnmarshalText takes smtp:// (STARTTLS where there is a password) and smtps:// with a host, a port if it is not the usual
-// one, and a user and password if it wants them.
+// UnmarshalText takes what mail.ParseRelay takes.
 func (r *Relay) UnmarshalText(text []byte) error {
 	*r = Relay(text)
-	if len(text) == 0 {
-		return nil
-	}
-	u, err := url.Parse(string(text))
-	if err != nil || u.Scheme != "smtp" && u.Scheme != "smtps" || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
-		return errNotAllowed // and not err, which would show the password
-	}
-	if _, set := u.User.Password(); u.User != nil && !set {
+	if _, err := mail.ParseRelay(string(text)); err != nil {
 		return errNotAllowed
 	}
 	return nil
@@ -78,16 +60,11 @@ func (r *Relay) String() string {
 
 func (r *Relay) allowed() string { return `"smtp://user:password@host:587", "smtps://…" or ""` }
 
-// Relay is the relay as it is dialled; nil: none.
+// Relay is the relay as it is dialled; nil: none, or it was not allowed.
 func (r *Relay) Relay() *mail.Relay {
-	u, err := url.Parse(string(*r))
-	if err != nil || *r == "" {
+	relay, err := mail.ParseRelay(string(*r))
+	if err != nil {
 		return nil
-	}
-	relay := &mail.Relay{Host: u.Hostname(), Port: u.Port(), Username: u.User.Username(), ImplicitTLS: u.Scheme == "smtps"}
-	relay.Password, _ = u.User.Password()
-	if relay.Port == "" {
-		relay.Port = map[bool]string{false: "587", true: "465"}[relay.ImplicitTLS]
 	}
 	return relay
 }

@@ -145,6 +145,19 @@ func (o *object) optionalText(name string) *string {
 	return &s
 }
 
+// optionalNumber is a field that holds a whole number; nil if absent.
+func (o *object) optionalNumber(name string) *int64 {
+	v, ok := o.given(name)
+	if !ok {
+		return nil
+	}
+	var n int64
+	if !o.decode(v, &n, "number", name) {
+		return nil
+	}
+	return &n
+}
+
 // flag is a boolean field; false if absent.
 func (o *object) flag(name string) (b bool) {
 	if v, ok := o.given(name); ok {

@@ -32,6 +32,7 @@ var things = []thing{
 	{missing: map[string]string{"webhook_id": "ep_nothing", "delivery_id": nothing}, make: (*tenant).newWebhook},
 	{missing: map[string]string{"queued_id": nothing}, make: (*tenant).newQueued},
 	{missing: map[string]string{"domain_id": "nothing.test"}, make: (*tenant).newDomain},
+	{missing: map[string]string{"kind": "pod", "name": nothing}, make: (*tenant).newStopped},
 	{missing: map[string]string{"api_key_id": nothing}, make: (*tenant).newAPIKey},
 	{missing: map[string]string{"direction": "receive", "type": "block", "entry": "nothing.example"}, make: (*tenant).newListEntry},
 	{missing: map[string]string{"provider_id": "nothing", "account_id": "nothing"}, make: (*tenant).noProvider},
@@ -40,7 +41,7 @@ var things = []thing{
 const nothing = "019b0000-0000-7000-8000-000000000000"
 
 // common are the parameters that name no tenant's own thing: a list is there for everybody.
-var common = []string{"direction", "type", "entry"}
+var common = []string{"direction", "type", "entry", "kind"}
 
 // request is what a route is asked for, by its method and the end of its path.
 type request struct {
@@ -83,6 +84,9 @@ var requests = []request{
 	{route: "POST /queue/:queued_id/hold", status: 204},
 	{route: "POST /queue/:queued_id/release", status: 204},
 	{route: "POST /queue/:queued_id/drop", status: 204},
+	{route: "POST /queue/pauses", body: `{"kind":"pod","name":"${pod_id}"}`},
+	{route: "PATCH /limits", body: `{"per_hour":1000}`},
+	{route: "PATCH /routes/:kind/:name", body: `{"helo":"${new}.example"}`},
 	{route: "POST /lists/:direction/:type", body: `{"entry":"${entry}"}`},
 	{route: "POST /drafts", body: `{"subject":"s","to":["someone@elsewhere.test"]}`},
 	{route: "PATCH /drafts/:draft_id", body: `{"subject":"changed"}`},
@@ -272,6 +276,15 @@ func (n *tenant) newWebhook(t testing.TB, name string) map[string]string {
 	}
 	n.d.call(t, n.inboxKey, "DELETE", inbox+"/messages/news@"+name, "")
 	return map[string]string{"webhook_id": id, "delivery_id": made.get(t, "deliveries.0.delivery_id")}
+}
+
+// newStopped stops the tenant's pod, and gives it a route.
+func (n *tenant) newStopped(t testing.TB, name string) map[string]string {
+	t.Helper()
+	org := n.d.Key(t, n.d.Org)
+	n.d.call(t, org, "POST", "/v0/queue/pauses", `{"kind":"pod","name":"`+n.pod.PodID+`","reason":"`+name+` is stopped"}`)
+	n.d.call(t, org, "PATCH", "/v0/routes/pod/"+n.pod.PodID, `{"relay":"smtp://`+name+`.example"}`)
+	return map[string]string{"kind": "pod", "name": n.pod.PodID}
 }
 
 func (n *tenant) newDomain(t testing.TB, name string) map[string]string {

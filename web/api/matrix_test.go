@@ -170,6 +170,10 @@ func expected(t *testing.T, actor string, r *echo.Route) int {
 
 // outOfScope is the contract's rule of what a key cannot do for its scope (semantics.md, API keys and "decided here").
 func outOfScope(actor string, r *echo.Route) bool {
+	operators := strings.HasPrefix(r.Path, "/v0/routes") || strings.HasPrefix(r.Path, "/v0/trace") || r.Method != "GET" && (strings.HasPrefix(r.Path, "/v0/queue/pauses") || strings.HasSuffix(r.Path, "/limits"))
+	if operators && actor != "organization" {
+		return true
+	}
 	podSet := strings.HasPrefix(r.Path, "/v0/pods") && len(strings.Split(r.Path, "/")) <= 4
 	switch actor {
 	case "inbox":

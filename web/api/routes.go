@@ -32,6 +32,10 @@ func (a *API) Mount(e *echo.Echo) {
 	organization.get("/pods/:pod_id", a.getPod)
 	organization.delete("/pods/:pod_id", a.deletePod)
 
+	pod.get("/limits", a.getPodLimits)
+	pod.patch("/limits", a.updatePodLimits)
+	pod.delete("/limits", a.deletePodLimits)
+
 	for _, at := range []scope{organization, pod} {
 		at.get("/inboxes", a.listInboxes)
 		at.post("/inboxes", a.createInbox)
@@ -124,6 +128,18 @@ func (a *API) Mount(e *echo.Echo) {
 		at.post("/queue/:queued_id/release", a.controlQueued((*server.Server).ReleaseDelivery))
 		at.post("/queue/:queued_id/drop", a.controlQueued((*server.Server).DropDelivery))
 	}
+
+	organization.get("/queue/pauses", a.listPauses)
+	organization.post("/queue/pauses", a.createPause)
+	organization.delete("/queue/pauses/:kind/:name", a.deletePause)
+	pod.get("/queue/pauses", a.listPauses)
+	inbox.get("/queue/pauses", a.listPauses)
+
+	organization.get("/routes", a.listMailRoutes)
+	organization.patch("/routes/:kind/:name", a.updateMailRoute)
+	organization.delete("/routes/:kind/:name", a.deleteMailRoute)
+
+	organization.get("/trace/:message_id", a.traceMessage)
 
 	for _, at := range []scope{organization, pod, inbox} {
 		at.get("/drafts", a.listDrafts)

@@ -185,6 +185,30 @@ var operations = map[string]operation{
 	"POST /queue/:queued_id/drop": {id: "queue.drop", permission: mail.MessageSend,
 		summary: "Give a delivery up; its outcome is rejected. An addition to AgentMail's API."},
 
+	"GET /queue/pauses": {id: "queue.listPauses", permission: mail.MessageRead, answer: "ListPausesResponse",
+		summary: "List what the operator stopped; below the organization, whether the pod is. An addition to AgentMail's API."},
+	"POST /queue/pauses": {id: "queue.pause", permission: mail.MessageSend, body: "CreatePauseRequest", answer: "Pause",
+		summary: "Stop what a pod sends, what is sent from a domain, or what goes to one: it is accepted, and waits. What is stopped already stays as it is. For keys of the organization. An addition to AgentMail's API."},
+	"DELETE /queue/pauses/:kind/:name": {id: "queue.resume", permission: mail.MessageSend,
+		summary: "Let go on what was stopped. For keys of the organization. An addition to AgentMail's API."},
+
+	"GET /limits": {id: "limits.get", permission: mail.PodRead, answer: "PodLimits",
+		summary: "Get how many recipients a pod may write to in an hour and in a day, and has. An addition to AgentMail's API."},
+	"PATCH /limits": {id: "limits.update", permission: mail.PodCreate, body: "UpdatePodLimitsRequest", answer: "PodLimits",
+		summary: "Choose a pod's own limits, whatever is set for all and however new it is; what is absent stays as it is. For keys of the organization. An addition to AgentMail's API."},
+	"DELETE /limits": {id: "limits.delete", permission: mail.PodCreate,
+		summary: "Go back to what is set for all pods. For keys of the organization. An addition to AgentMail's API."},
+
+	"GET /routes": {id: "routes.list", permission: mail.DomainRead, answer: "ListRoutesResponse",
+		summary: "List how mail of pods and domains goes to other servers, without passwords. For keys of the organization. An addition to AgentMail's API."},
+	"PATCH /routes/:kind/:name": {id: "routes.update", permission: mail.DomainUpdate, body: "UpdateRouteRequest", answer: "Route",
+		summary: "Change how mail of a pod or a domain goes: what is absent stays, null leaves it to the wider route; a route that is not there is made. For keys of the organization. An addition to AgentMail's API."},
+	"DELETE /routes/:kind/:name": {id: "routes.delete", permission: mail.DomainUpdate,
+		summary: "Have mail of a pod or a domain go as that of all others. For keys of the organization. An addition to AgentMail's API."},
+
+	"GET /trace/:message_id": {id: "trace.get", permission: mail.MessageRead, answer: "TraceResponse",
+		summary: "Tell where a message is, in every inbox that sent or received it, and what became of it on its way. For keys of the organization. An addition to AgentMail's API."},
+
 	"GET /events": {id: "events.list", permission: mail.MessageRead, query: "limit page_token ascending", answer: "ListInboxEventsResponse",
 		summary: "List which labels were added and removed, newest first."},
 

@@ -60,6 +60,8 @@ var pathParameters = map[string]string{
 	"direction":     "send, receive or reply.",
 	"type":          "allow or block.",
 	"entry":         "An address or a domain.",
+	"kind":          "pod or domain; of a pause also destination.",
+	"name":          "Name of a domain; of a pod its id or client_id.",
 	"account_id":    "Id of an account.",
 	"provider_id":   "Id of a provider.",
 }
