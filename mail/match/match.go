@@ -36,8 +36,9 @@ func (q Query) Words() (out []string) {
 // Words lists the different words of a text, in lower case and without marks.
 func Words(text string) (out []string) {
 	seen := map[string]bool{}
-	for _, w := range words(fold(compose(text))) {
-		if w := string(w); !seen[w] {
+	folded := string(fold(compose(text))) // of which the words are pieces: most of them were seen before
+	for w := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !isWord(r) }) {
+		if !seen[w] {
 			seen[w] = true
 			out = append(out, w)
 		}
