@@ -170,3 +170,37 @@ func TestDraftsOfMailPrograms(t *testing.T) {
 		t.Error("expunged:", drafts, sent)
 	}
 }
+
+// TestADraftOfAMailProgramGoesToAllItNames has several fields of each kind in it, and claims to be of somebody else.
+func TestADraftOfAMailProgramGoesToAllItNames(t *testing.T) {
+	ctx := context.Background()
+	w := servertest.New(t)
+	g := w.Inbox(t, w.Org, "alice")
+	raw := "From: ceo@bank.test\r\nFrom : chair@bank.test\r\nSender: ceo@bank.test\r\nTo: a@x.test\r\nTO: b@x.test\r\nCc: c@x.test\r\ncc : d@x.test\r\nBcc: e@x.test\r\nbcc: f@x.test\r\nSubject: all\r\n\r\nHi.\r\n"
+	if _, _, err := w.Server.AppendMessage(ctx, g, server.Append{Mailbox: "Drafts", Flags: []string{`\Draft`}, Body: strings.NewReader(raw)}); err != nil {
+		t.Fatal(err)
+	}
+	drafts, _ := draftsAndSent(t, w, g)
+	m, err := w.Server.SendDraft(ctx, g, drafts[0].DraftID, server.DraftSend{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, _, err := w.Server.ListDeliveries(ctx, g, mail.Page{Limit: 100, Ascending: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var to []string
+	for _, d := range queued {
+		to = append(to, strings.TrimSuffix(d.Recipient, "@x.test"))
+	}
+	if got := strings.Join(to, ""); got != "abcdef" {
+		t.Errorf("it goes to %s", got)
+	}
+	_, c, err := w.Server.GetMessage(ctx, g, m.MessageID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Headers["From"] != "alice@podmail.test" || c.Headers["Sender"] != "" || c.Headers["Bcc"] != "" || strings.Join(mail.Strings(m.Envelope.From), " ") != "alice@podmail.test" {
+		t.Errorf("%v of %v", c.Headers, m.Envelope.From)
+	}
+}

@@ -60,9 +60,9 @@ type addressToken struct {
 }
 
 // splitAddresses cuts a value at the separators that stand outside of quotes, comments, angle brackets and domain
-// literals.
+// literals; and before an address in angle brackets that follows another, of which readers show either.
 func splitAddresses(s string) (out []addressToken) {
-	quoted, comment, angle, literal, from := false, 0, false, false, 0
+	quoted, comment, angle, literal, from, opened := false, 0, false, false, 0, -1
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
@@ -77,7 +77,11 @@ func splitAddresses(s string) (out []addressToken) {
 		case c == '(':
 			comment = 1
 		case c == '<':
-			angle = true
+			if opened >= from && strings.IndexByte(s[opened:i], '@') >= 0 {
+				out = append(out, addressToken{s[from:i], ','})
+				from = i
+			}
+			angle, opened = true, i
 		case c == '>':
 			angle = false
 		case c == '[':

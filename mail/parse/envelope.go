@@ -6,7 +6,8 @@ import (
 	"podmail/mail"
 )
 
-// readEnvelope reads an envelope from a header's fields. Of a field that stands twice the first counts.
+// readEnvelope reads an envelope from a header's fields. Of a field that stands twice the first counts; but addresses of
+// all count, so that none that a reader may be shown hides behind another.
 func readEnvelope(e *mail.Envelope, fields []rawField) {
 	for _, f := range fields {
 		switch strings.ToLower(f.name) {
@@ -54,9 +55,8 @@ func readAddressField(e *mail.Envelope, f rawField) {
 	default:
 		return
 	}
-	if *list == nil {
-		*list = Addresses(unfold(f.value))
-	}
+	*list = append(*list, Addresses(unfold(f.value))...)
+	*list = (*list)[:min(len(*list), maxAddresses)]
 }
 
 // traits tells how many hops a message took and whether a program wrote it (RFC 3834 2, and what was used before it).

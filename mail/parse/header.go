@@ -91,6 +91,22 @@ func WithoutFields(header []byte, names ...string) []byte {
 	return out
 }
 
+// Repeated names a field that stands in a header section more than once and may not (RFC 5322 3.6); empty if there is
+// none. Bcc may: nobody is shown it.
+func Repeated(header []byte) string {
+	seen := map[string]bool{}
+	for _, f := range rawFields(header) {
+		switch name := strings.ToLower(f.name); name {
+		case "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject":
+			if seen[name] {
+				return f.name
+			}
+			seen[name] = true
+		}
+	}
+	return ""
+}
+
 // params parses the value of Content-Type or Content-Disposition: the word before the first semicolon in lower case,
 // and the parameters, continuations joined and charsets decoded (RFC 2231).
 func params(v string) (word string, ps map[string]string) {

@@ -71,18 +71,53 @@ func TestStructure(t *testing.T) {
 
 func TestEnvelope(t *testing.T) {
 	raw := crlf("From: =?iso-8859-1?Q?J=F6rg?= <joerg@EXAMPLE.org>\nFrom: second@example.org\nTo: Doe, John <john@x.org>, \"Smith, J\" <j@x.org>,\n bare@x.org\n" +
-		"Cc: friends: a@x.org, B <b@x.org>;\nSubject: =?UTF-8?B?w6RiYw==?=\n =?UTF-8?Q?_d?=\nMessage-ID: <1@x>\nIn-Reply-To: <0@x>\nReferences: <a@x>\n <b@x> junk <0@x>\nDate: Fri, 2 Jan 2026 03:04:05 +0100\n\nx\n")
+		"Cc: friends: a@x.org, B <b@x.org>;\nBcc: c@x.org\nbcc : <d@x.org> <e@x.org>\nSubject: =?UTF-8?B?w6RiYw==?=\n =?UTF-8?Q?_d?=\nMessage-ID: <1@x>\nIn-Reply-To: <0@x>\nReferences: <a@x>\n <b@x> junk <0@x>\nDate: Fri, 2 Jan 2026 03:04:05 +0100\n\nx\n")
 	p, err := Message(strings.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := mail.Envelope{Date: "Fri, 2 Jan 2026 03:04:05 +0100", Subject: "äbc d", MessageID: "<1@x>", InReplyTo: []string{"<0@x>"},
 		References: []string{"<a@x>", "<b@x>", "<0@x>"},
-		From:       []mail.Address{{Name: "Jörg", Mailbox: "joerg", Host: "example.org"}},
+		From:       []mail.Address{{Name: "Jörg", Mailbox: "joerg", Host: "example.org"}, {Mailbox: "second", Host: "example.org"}},
 		To:         []mail.Address{{Name: "Doe, John", Mailbox: "john", Host: "x.org"}, {Name: "Smith, J", Mailbox: "j", Host: "x.org"}, {Mailbox: "bare", Host: "x.org"}},
-		Cc:         []mail.Address{{Mailbox: "friends"}, {Mailbox: "a", Host: "x.org"}, {Name: "B", Mailbox: "b", Host: "x.org"}, {}}}
+		Cc:         []mail.Address{{Mailbox: "friends"}, {Mailbox: "a", Host: "x.org"}, {Name: "B", Mailbox: "b", Host: "x.org"}, {}},
+		Bcc:        []mail.Address{{Mailbox: "c", Host: "x.org"}, {Mailbox: "d", Host: "x.org"}, {Mailbox: "e", Host: "x.org"}}}
 	if diff := cmp.Diff(want, p.Envelope); diff != "" {
 		t.Errorf("envelope (-want +got):\n%s", diff)
+	}
+}
+
+func TestTwoAddressesRunTogetherAreTwo(t *testing.T) {
+	for value, want := range map[string]string{
+		"<ceo@bank.test> <alice@a.test>":             "ceo@bank.test alice@a.test",
+		"Ceo <ceo@bank.test <alice@a.test>":          "ceo@bank.test alice@a.test",
+		"<ceo@bank.test>, Alice <alice@a.test>":      "ceo@bank.test alice@a.test",
+		"\"Ceo <ceo@bank.test>\" <alice@a.test>":     "alice@a.test",
+		"Ceo (<ceo@bank.test>) <alice@a.test>":       "alice@a.test",
+		"ceo@bank.test <alice@a.test>":               "alice@a.test",
+		"Alice <Al> of A <alice@a.test>, <b@a.test>": "alice@a.test b@a.test",
+	} {
+		var got []string
+		for _, a := range Addresses(value) {
+			got = append(got, a.Addr())
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%s is %s, want %s", value, text, want)
+		}
+	}
+}
+
+func TestRepeated(t *testing.T) {
+	for header, want := range map[string]string{
+		"From: a\nTo: b\nCc: c\nReceived: 1\nReceived: 2\nBcc: d\nBcc: e\nX-From: f\n": "",
+		"From: a\nTo: b\nfROM: c\n":              "fROM",
+		"Subject: a\nX: b\n  Subject: c\n":       "",
+		"Subject: a\nX: b\nSubject\t : c\n\n":    "Subject",
+		"Message-ID: <1@x>\nmessage-id: <2@x>\n": "message-id",
+	} {
+		if got := Repeated([]byte(crlf(header))); got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
 	}
 }
 
