@@ -130,6 +130,10 @@ func (d *DMARCResult) Asks() DMARCPolicy {
 	return PolicyNone
 }
 
+// NoAuthor tells that the message does not say whose it is so that a policy can be found: several From fields, too many
+// authors, or a header too long to see them all.
+func (d *DMARCResult) NoAuthor() bool { return d.Result == AuthPermError && d.From == "" }
+
 // ListedAt is a DNS block list that has the peer's address (RFC 5782).
 type ListedAt struct {
 	Zone   string `json:"zone"`

@@ -116,7 +116,8 @@ type doubts struct {
 }
 
 // doubt weighs what was found out about a sender. A domain's DMARC policy decides, whatever it is; without one, SPF's
-// fail counts, unless a signature of the domain holds (RFC 7489 6.7, RFC 7208 8.4).
+// fail counts, unless a signature of the domain holds (RFC 7489 6.7, RFC 7208 8.4). Where no domain can be asked, since
+// it cannot be told whose the message is, it counts as disowned (RFC 7489 6.6.1).
 func (s *Server) doubt(a *mail.Authentication) doubts {
 	d := &a.DMARC
 	switch {
@@ -136,6 +137,9 @@ func (s *Server) doubt(a *mail.Authentication) doubts {
 	case d.Result == mail.AuthTempError:
 		return doubts{reason: "DMARC could not be looked up: " + d.Reason + ".", refusal: mail.Errorf(mail.CodeUnavailable, "DMARC of %s could not be looked up.", d.From).
 			WithReason(mail.ReasonAuthenticationFailed)}
+	case d.NoAuthor():
+		return doubts{disowned: true, reason: "Nobody can be asked whether it is theirs: " + d.Reason + ".",
+			refusal: mail.Errorf(mail.CodeForbidden, "A message says in one From field whose it is (RFC 5322 3.6), and here %s.", d.Reason).WithReason(mail.ReasonUnauthenticatedMessage)}
 	case spfDisowns(a):
 		refusal := mail.Errorf(mail.CodeForbidden, "SPF: %s may not send for %s.", a.Remote, a.SPF.Domain).WithReason(mail.ReasonSPFFailed)
 		if a.SPF.Explanation != "" {

@@ -64,6 +64,11 @@ func TestWhatItsDomainDisownsIsKeptOutOfTheInboxOrRefused(t *testing.T) {
 		{"sampled out of reject", func(a *mail.Authentication) { fails(mail.PolicyReject)(a); a.DMARC.Sampled = true }, "unauthenticated", ""},
 		{"sampled out of quarantine", func(a *mail.Authentication) { fails(mail.PolicyQuarantine)(a); a.DMARC.Sampled = true }, "received", ""},
 		{"DMARC unknown yet", func(a *mail.Authentication) { a.DMARC.Result = mail.AuthTempError }, "received", mail.ReasonAuthenticationFailed},
+		{"there are two From fields", func(a *mail.Authentication) {
+			a.DMARC = mail.DMARCResult{Result: mail.AuthPermError, Reason: "there are 2 From fields"}
+			a.SPF.Result = mail.AuthPass
+		}, "unauthenticated", mail.ReasonUnauthenticatedMessage},
+		{"the policy cannot be read", func(a *mail.Authentication) { a.DMARC.Result = mail.AuthPermError }, "received", ""},
 		{"SPF fails", spfFail, "unauthenticated", mail.ReasonSPFFailed},
 		{"SPF fails softly", func(a *mail.Authentication) { a.SPF.Result = mail.AuthSoftFail }, "received", ""},
 		{"SPF fails, a signature holds", func(a *mail.Authentication) {

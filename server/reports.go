@@ -69,6 +69,8 @@ func (s *Server) disbelieved(a *mail.Authentication) string {
 	case a == nil:
 	case a.DMARC.Result == mail.AuthFail && s.vouches(a) == "":
 		return "DMARC fails for " + a.DMARC.From
+	case a.DMARC.NoAuthor():
+		return a.DMARC.Reason
 	case a.DMARC.Result == mail.AuthNone && spfDisowns(a):
 		return "SPF of " + a.SPF.Domain + " fails"
 	}

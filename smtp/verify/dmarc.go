@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -78,23 +79,25 @@ func readPolicy(text string) (r policyRecord, err error) {
 }
 
 // dmarc judges the message by the domain of its author. With several authors the worst verdict counts, so that one more
-// From does not hide another (RFC 7489 6.6.1).
+// does not hide another; a message with several From fields has none that can pass (RFC 7489 6.6.1).
 func (c *Check) dmarc(ctx context.Context, a *mail.Authentication) mail.DMARCResult {
-	domains := authors(c.header)
-	if c.reader.cut > 0 { // there may be one more From than we see
+	domains, fields := authors(c.header), len(c.header.named("from"))
+	switch {
+	case c.reader.cut > 0: // there may be one more From than we see
 		return mail.DMARCResult{Result: mail.AuthPermError, Reason: "the header is too long"}
-	}
-	if len(domains) == 0 {
-		return mail.DMARCResult{Result: mail.AuthNone, Reason: "From names no domain"}
-	}
-	if len(domains) > maxAuthors {
+	case len(domains) > maxAuthors:
 		return mail.DMARCResult{Result: mail.AuthPermError, Reason: "From names too many domains"}
+	case len(domains) == 0 && fields < 2:
+		return mail.DMARCResult{Result: mail.AuthNone, Reason: "From names no domain"}
 	}
 	worst := mail.DMARCResult{Result: mail.AuthPass}
 	for i, domain := range domains {
 		if r := c.v.judge(ctx, domain, a, c.reader.sample()); i == 0 || severity(&r) > severity(&worst) {
 			worst = r
 		}
+	}
+	if fields > 1 && worst.Asks() == mail.PolicyNone {
+		return mail.DMARCResult{Result: mail.AuthPermError, Reason: fmt.Sprintf("there are %d From fields", fields)}
 	}
 	return worst
 }

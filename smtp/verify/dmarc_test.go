@@ -40,6 +40,10 @@ func TestDMARC(t *testing.T) {
 		{"p before v", "ceo@bank.example", map[string]string{"bank.example": "p=reject; v=DMARC1"}, mail.DMARCResult{Result: mail.AuthNone}, "none"},
 		{"two authors, one false", "joe@example.org, ceo@bank.example", map[string]string{"example.org": "v=DMARC1; p=reject", "bank.example": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthFail, Policy: "reject", Domain: "bank.example"}, "reject"},
 		{"two From fields", "joe@example.org\r\nFrom: ceo@bank.example", map[string]string{"example.org": "v=DMARC1; p=reject", "bank.example": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthFail, Policy: "reject", Domain: "bank.example"}, "reject"},
+		{"two From fields, both true", "joe@example.org\r\nFrom: ceo@example.org", map[string]string{"example.org": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthPermError}, "none"},
+		{"two From fields, one true and one without a policy", "joe@example.org\r\nfrom : ceo@bank.example", map[string]string{"example.org": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthPermError}, "none"},
+		{"two From fields without a domain", "joe\r\nFrom: ceo", nil, mail.DMARCResult{Result: mail.AuthPermError}, "none"},
+		{"two addresses run together", "<ceo@bank.example> <joe@example.org>", map[string]string{"example.org": "v=DMARC1; p=reject", "bank.example": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthFail, Policy: "reject", Domain: "bank.example"}, "reject"},
 		{"no author", "undisclosed", nil, mail.DMARCResult{Result: mail.AuthNone}, "none"},
 		{"another script", "ceo@bänk.example", map[string]string{"xn--bnk-qla.example": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthFail, Policy: "reject", Domain: "xn--bnk-qla.example"}, "reject"},
 	} {
@@ -78,7 +82,7 @@ func TestWhatCannotBeLookedUpIsATemporaryError(t *testing.T) {
 
 func TestNoFromHidesBehindALongHeader(t *testing.T) {
 	a := newWorld().check(t, strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", 300)+dinner)
-	if a.DMARC.Result != mail.AuthPermError {
+	if a.DMARC.Result != mail.AuthPermError || !a.DMARC.NoAuthor() {
 		t.Errorf("%+v", a.DMARC)
 	}
 }
