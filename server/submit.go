@@ -24,8 +24,8 @@ func (s *Server) MaySend(ctx context.Context, g mail.Grant, reversePath string) 
 }
 
 // Submit stores a message that a mail client handed in as sent, with a queue row for each recipient; or, if it is to be
-// held, as a draft that is sent then. The From field
-// must be the inbox: CodeForbidden otherwise. Missing Date and Message-ID are added, Bcc is taken out (RFC 6409 8,
+// held, as a draft that is sent then. From and
+// Sender must be the inbox, and no field stand twice: CodeForbidden otherwise. Missing Date and Message-ID are added, Bcc is taken out (RFC 6409 8,
 // RFC 5322 3.6.3).
 func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Message, error) {
 	ctx = s.traced(ctx)
@@ -44,7 +44,7 @@ func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Me
 	if err != nil {
 		return mail.Message{}, err
 	}
-	if err := s.checkFrom(g, p); err != nil {
+	if err := s.checkHeader(g, header, &p.Envelope); err != nil {
 		return mail.Message{}, err
 	}
 	header, err = s.completeHeader(ctx, in, header, p)
@@ -87,16 +87,21 @@ func (o *outgoing) envelopeOf(in Incoming) {
 	}
 }
 
-// checkFrom refuses a message that claims to be of somebody else.
-func (s *Server) checkFrom(g mail.Grant, p *mail.Parsed) error {
-	from := p.Envelope.From
-	if len(from) == 0 {
+// checkHeader refuses a message that claims to be of somebody else, or that readers may see otherwise than we do: of
+// fields that stand twice, each program shows, signs and judges another.
+func (s *Server) checkHeader(g mail.Grant, header []byte, e *mail.Envelope) error {
+	if len(e.From) == 0 {
 		return mail.Errorf(mail.CodeInvalid, "The message has no From field.")
 	}
-	for _, a := range from {
-		if inboxAddress(a.Addr()) != g.InboxID {
-			return mail.Errorf(mail.CodeForbidden, "The From field must be %s.", g.InboxID).WithFix("Log in with the inbox that you send from.")
+	for name, list := range map[string][]mail.Address{"From": e.From, "Sender": e.Sender} {
+		for _, a := range list {
+			if inboxAddress(a.Addr()) != g.InboxID {
+				return mail.Errorf(mail.CodeForbidden, "The %s field must be %s.", name, g.InboxID).WithFix("Log in with the inbox that you send from.")
+			}
 		}
+	}
+	if name := parse.Repeated(header); name != "" {
+		return mail.Errorf(mail.CodeForbidden, "A message has one %s field, and this has more (RFC 5322 3.6).", name).WithFix("Write one field with all that belongs there.")
 	}
 	return nil
 }
@@ -119,7 +124,8 @@ func (s *Server) completeHeader(ctx context.Context, in Incoming, header []byte,
 	return append([]byte(top), parse.WithoutFields(header, "Bcc", "Resent-Bcc")...), nil
 }
 
-// maxSubmittedHeader bounds the header of a submission, which is looked through before the body is read.
+// maxSubmittedHeader bounds the header of a submission, which is looked through before the body is read: to its end, so no
+// more than mail/parse reads of one.
 const maxSubmittedHeader = 256 << 10
 
 // splitHeader reads a message's header, with the empty line that ends it.
@@ -132,17 +138,17 @@ func splitHeader(r io.Reader) (header []byte, rest io.Reader, err error) {
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if i := bytes.Index(buf[from:], []byte("\r\n\r\n")); i >= 0 {
+		if i := bytes.Index(buf[from:], []byte("\r\n\r\n")); i >= 0 && from+i+4 <= maxSubmittedHeader {
 			end := from + i + 4
 			return buf[:end:end], io.MultiReader(bytes.NewReader(buf[end:]), r), nil
 		}
 		switch {
+		case len(buf) > maxSubmittedHeader:
+			return nil, nil, mail.Errorf(mail.CodeTooLarge, "The message's header is larger than %d bytes.", maxSubmittedHeader)
 		case err == io.EOF:
 			return append(buf, "\r\n"...), bytes.NewReader(nil), nil
 		case err != nil:
 			return nil, nil, fmt.Errorf("read header: %w", err)
-		case len(buf) > maxSubmittedHeader:
-			return nil, nil, mail.Errorf(mail.CodeTooLarge, "The message's header is larger than %d bytes.", maxSubmittedHeader)
 		}
 	}
 }

@@ -69,6 +69,48 @@ func TestSubmission(t *testing.T) {
 	}
 }
 
+// TestASubmissionSaysOnceWhoseItIs has programs claim to be somebody else beside the inbox, now and for later.
+func TestASubmissionSaysOnceWhoseItIs(t *testing.T) {
+	d := open(t, receive.Options{})
+	submit := func(parameters, header, answer string) {
+		t.Helper()
+		p := dial(t, d.submission) // anew: who makes many errors is hung up on
+		defer p.Close()
+		p.ask("EHLO laptop", "250-")
+		p.ask("AUTH PLAIN "+b64("\x00alice@podmail.test\x00"+d.key), "235 ")
+		p.ask("MAIL FROM:<alice@podmail.test>"+parameters, "250 ")
+		p.ask("RCPT TO:<bob@podmail.test>", "250 ")
+		p.ask("DATA", "354 ")
+		p.send(header + "\r\n\r\nx\r\n.\r\n")
+		if got := p.reply(); !strings.HasPrefix(got, answer) {
+			t.Errorf("%.90q is answered with %q", header, got)
+		}
+	}
+	const alice = "From: Alice <alice@podmail.test>\r\n"
+	for _, c := range []struct{ header, answer string }{
+		{alice + "From: CEO <ceo@bank.test>", "550 5.7.1 The From field must be alice@podmail.test."},
+		{alice + "from : CEO <ceo@bank.test>", "550 5.7.1 "},
+		{"FROM: ceo@bank.test\r\n" + alice + "Subject: x", "550 5.7.1 "},
+		{alice + "Subject: x\r\nFrom: alice+work@podmail.test", "550 5.7.1 A message has one From field, and this has more (RFC 5322 3.6)."},
+		{"From: <ceo@bank.test> <alice@podmail.test>", "550 5.7.1 "},
+		{"From: ceo@bank.test, alice@podmail.test", "550 5.7.1 "},
+		{alice + "Sender: ceo@bank.test", "550 5.7.1 The Sender field must be alice@podmail.test."},
+		{alice + "Sender: alice@podmail.test\r\nSender: alice@podmail.test", "550 5.7.1 A message has one Sender field"},
+		{alice + "Reply-To: alice@podmail.test\r\nReply-To: eve@else.test", "550 5.7.1 A message has one Reply-To field"},
+		{alice + "Subject: one\r\nsubject: two", "550 5.7.1 A message has one subject field"},
+		{alice + "To: bob@podmail.test\r\nTo: carol@podmail.test", "550 5.7.1 "},
+		{alice + "Cc: bob@podmail.test\r\nCc: carol@podmail.test", "550 5.7.1 "},
+		{alice + "Date: Fri, 2 Jan 2026 03:04:05 +0000\r\nDate: Fri, 2 Jan 2026 03:04:05 +0000", "550 5.7.1 "},
+		{alice + "Message-ID: <1@a.test>\r\nMessage-ID: <2@a.test>", "550 5.7.1 "},
+		{alice + strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", 291) + "From: ceo@bank.test", "552 5.3.4 "},
+	} {
+		submit("", c.header, c.answer)
+		submit(" HOLDFOR=60", c.header, c.answer)
+	}
+	submit("", alice+"Sender: alice@podmail.test\r\nBcc: a@x.test\r\nBcc: b@x.test\r\nX-From: ceo@bank.test\r\nSubject: good", "250 ")
+	d.comesTo(t, d.bob, "good")
+}
+
 func TestWhatASenderAsksForIsKept(t *testing.T) {
 	d := open(t, receive.Options{TLSConfig: certificate(t)})
 	p := dial(t, d.submission)
