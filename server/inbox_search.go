@@ -38,15 +38,13 @@ func (s *Server) SearchInboxes(ctx context.Context, g mail.Grant, query string, 
 	if len(words) == 0 {
 		return nil, "", nil
 	}
-	longest := slices.MaxFunc(words, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		found, err = tx.SearchInboxes(longest, maxInboxesFound)
+		found, err = tx.SearchInboxes(words, maxInboxesFound)
 		return err
 	})
 	if err != nil {
 		return nil, "", coded(err, "Inboxes")
 	}
-	found = slices.DeleteFunc(found, func(i mail.Inbox) bool { return !hasPrefixes(inboxWords(&i), words) })
 	slices.SortFunc(found, func(a, b mail.Inbox) int {
 		return cmp.Or(cmp.Compare(inboxScore(q, &b), inboxScore(q, &a)), cmp.Compare(a.Address, b.Address))
 	})
@@ -55,16 +53,6 @@ func (s *Server) SearchInboxes(ctx context.Context, g mail.Grant, query string, 
 		found, next = found[:limit], strconv.Itoa(page.offset+limit)+".0"
 	}
 	return found, next, nil
-}
-
-// hasPrefixes tells whether each prefix begins one of the words.
-func hasPrefixes(words, prefixes []string) bool {
-	for _, p := range prefixes {
-		if !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, p) }) {
-			return false
-		}
-	}
-	return true
 }
 
 // inboxScore puts an exact address or name first, then what begins with the query.
