@@ -45,11 +45,12 @@ const (
 	ReasonRangeTooWide         Reason = "query_range_too_wide"
 )
 
-// The reasons for which mail that comes in is refused. SMTP has an enhanced code for each (RFC 7372).
+// The reasons for which mail that comes in is refused. SMTP has an enhanced code for each (RFC 3463, RFC 7372).
 const (
 	ReasonUnauthenticatedMessage Reason = "unauthenticated_message"
 	ReasonSPFFailed              Reason = "spf_failed"
 	ReasonAuthenticationFailed   Reason = "authentication_failed" // for a reason that will pass
+	ReasonRoutingLoop            Reason = "routing_loop"
 )
 
 // Error is the one error that layers above storage hand to the doors.

@@ -24,6 +24,7 @@ type received struct {
 	filter         *mail.FilterResult        // nil: rspamd was not asked
 	scan           *mail.ScanResult          // nil: no scanner was asked
 	unheard        func(traceID string) bool // of a message that may come again; nil: it does not
+	passages       []string                  // ids under which it was here before
 }
 
 // addressee is an inbox that a message comes to.
@@ -101,7 +102,7 @@ func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Par
 	}
 	f, err := s.newFiling(m, p, c, trace, &in, mailbox)
 	if err == nil {
-		f.unheard = r.unheard
+		f.unheard, f.passages, f.familiar = r.unheard, r.passages, r.unheard != nil && names(&p.Envelope, inbox.Address)
 	}
 	return f, in, err
 }
@@ -147,6 +148,9 @@ func (s *Server) land(tx storage.Tx, a *arrival, l *landing) error {
 		return err
 	}
 	m := &l.filing.message.Message
+	if l.filing.returned {
+		return fileNotices(tx, l.notices)
+	}
 	if err := tx.InsertEvent(mail.Event{Type: mail.EventOf(l.intake.Placement), Message: m.ID, MessageID: m.MessageID, CreatedAt: a.at}); err != nil {
 		return err
 	}

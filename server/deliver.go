@@ -118,7 +118,7 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 		return err
 	}
 	if p.Received > maxReceived {
-		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.")
+		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.").WithReason(mail.ReasonRoutingLoop)
 	}
 	if in.Filter != nil {
 		found := in.Filter()
@@ -135,6 +135,9 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 		return err
 	}
 	if id := mail.TraceID(ctx); in.Session.Remote.IsValid() {
+		if r.passages, err = s.passages(ctx, c, p.Received); err != nil {
+			return err
+		}
 		r.unheard = s.unheard.has
 		s.unheard.add(id, r.at)
 	}

@@ -20,7 +20,10 @@ type filing struct {
 	mailbox  string                    // label of the mailbox where it goes
 	awaited  bool                      // a thread waited for it
 	unheard  func(traceID string) bool // whether a message like it may come again; nil: it does not
+	familiar bool                      // it comes from outside, and the inbox may have written it
+	passages []string                  // ids under which it was here before
 	arrived  bool                      // it is in the inbox already, and was not filed
+	returned bool                      // the inbox had sent it
 }
 
 // newFiling prepares a message for an inbox: m brings labels, timestamp and internal date; in how it came in,
@@ -62,6 +65,9 @@ func (f *filing) file(tx storage.Tx) (err error) {
 		} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
+	}
+	if err := f.recognize(tx); err != nil || f.arrived {
+		return err
 	}
 	if n.Mailbox, n.UID, n.ModSeq, err = tx.NextUIDByLabel(f.mailbox); err != nil {
 		return err

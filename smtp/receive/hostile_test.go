@@ -87,3 +87,15 @@ func TestHostilePeersCostLittleAndHoldUpNobody(t *testing.T) {
 	}
 	d.has(t, d.alice)
 }
+
+// TestAMessageThatLoopsIsRefused, and the session goes on.
+func TestAMessageThatLoopsIsRefused(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.mx)
+	p.to("alice@podmail.test")
+	p.ask("DATA", "354 ")
+	p.send(strings.Repeat("Received: from a.example by b.example; Mon, 2 Mar 2026 10:00:00 +0000\r\n", 100) + "Subject: x\r\n\r\nx\r\n.\r\n")
+	p.expect("554 5.4.6 ")
+	p.ask("NOOP", "250 2.0.0 ")
+	d.has(t, d.alice)
+}

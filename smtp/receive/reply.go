@@ -14,7 +14,9 @@ import (
 // replyTo is the one table from codes to replies with enhanced status codes (RFC 3463). The text is the error's own,
 // except for what must not leave the house.
 func replyTo(code mail.Code, reason mail.Reason, text string) *wire.Reply {
-	switch reason { // RFC 7372
+	switch reason { // RFC 3463 3.5, RFC 7372
+	case mail.ReasonRoutingLoop:
+		return wire.NewReply(554, "5.4.6", text)
 	case mail.ReasonUnauthenticatedMessage:
 		return wire.NewReply(550, "5.7.26", text)
 	case mail.ReasonSPFFailed:
