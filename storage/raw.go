@@ -5,13 +5,13 @@ import (
 )
 
 var (
-	findRaw    = tables.Compile(`SELECT m.blob_id, m.trace, m.size FROM messages m WHERE m.id = ? AND {scope m}`)
+	findRaw    = tables.Compile(`SELECT b.id, m.trace, m.size, b.bytes FROM messages m JOIN blobs b ON b.id = m.blob_id AND {scope b} WHERE m.id = ? AND {scope m}`)
 	findBodies = tables.Compile(`SELECT m.bodies, m.structure FROM messages m WHERE m.id = ? AND {scope m}`)
 )
 
-// FindRaw finds where a message's bytes are.
+// FindRaw finds where a message's bytes are, and brings those that are not in chunks along.
 func (tx Tx) FindRaw(message int64) (raw RawMessage, err error) {
-	err = tx.one(findRaw, []any{message}, &raw.Blob, &raw.Trace, &raw.Size)
+	err = tx.one(findRaw, []any{message}, &raw.Blob, &raw.Trace, &raw.Size, &raw.First)
 	return raw, err
 }
 
