@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	netmail "net/mail"
 
 	"podmail/mail"
 	"podmail/mail/compose"
@@ -25,8 +26,8 @@ func (s *Server) MaySend(ctx context.Context, g mail.Grant, reversePath string) 
 
 // Submit stores a message that a mail client handed in as sent, with a queue row for each recipient; or, if it is to be
 // held, as a draft that is sent then. From and
-// Sender must be the inbox, and no field stand twice: CodeForbidden otherwise. Missing Date and Message-ID are added, Bcc is taken out (RFC 6409 8,
-// RFC 5322 3.6.3).
+// Sender must be the inbox, and no field stand twice: CodeForbidden otherwise. A Date or Message-ID that is missing, or is
+// none, is made up, and Bcc taken out (RFC 6409 8, RFC 5322 3.6.3).
 func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Message, error) {
 	ctx = s.traced(ctx)
 	if err := s.MaySend(ctx, g, in.ReversePath); err != nil {
@@ -106,22 +107,23 @@ func (s *Server) checkHeader(g mail.Grant, header []byte, e *mail.Envelope) erro
 	return nil
 }
 
-// completeHeader makes the header that leaves: our Received on top, Bcc gone, Date and Message-ID there.
+// completeHeader makes the header that leaves: our Received on top, Bcc gone, and a Message-ID and a Date that can be read
+// (RFC 6409 8.2, 8.3), in place of those that cannot.
 func (s *Server) completeHeader(ctx context.Context, in Incoming, header []byte, p *mail.Parsed) ([]byte, error) {
 	now := s.clock.Now()
 	hop := compose.Hop{By: s.hostname, Protocol: in.Session.Protocol, TLS: in.Session.TLS, ID: mail.TraceID(ctx), Time: now} // not where the user sits
-	top := compose.Received(hop)
+	top, gone := compose.Received(hop), []string{"Bcc", "Resent-Bcc"}
 	if p.Envelope.MessageID == "" {
 		id, err := s.newMessageID()
 		if err != nil {
 			return nil, err
 		}
-		top += "Message-ID: " + id + "\r\n"
+		top, gone = top+"Message-ID: "+id+"\r\n", append(gone, "Message-ID")
 	}
-	if p.Envelope.Date == "" {
-		top += "Date: " + now.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700") + "\r\n"
+	if _, err := netmail.ParseDate(p.Envelope.Date); err != nil {
+		top, gone = top+"Date: "+now.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")+"\r\n", append(gone, "Date")
 	}
-	return append([]byte(top), parse.WithoutFields(header, "Bcc", "Resent-Bcc")...), nil
+	return append([]byte(top), parse.WithoutFields(header, gone...)...), nil
 }
 
 // maxSubmittedHeader bounds the header of a submission, which is looked through before the body is read: to its end, so no
