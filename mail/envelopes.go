@@ -77,12 +77,46 @@ func (e *Envelope) Ancestors() []string {
 	return out
 }
 
-// CanonicalAddress is the form under which an address is looked up: lower case, no surrounding space or brackets.
-// Local parts are case-insensitive here.
+// CanonicalAddress is the form under which an address is looked up: lower case, no surrounding space or brackets, no
+// quotes that the local part does not need. Local parts are case-insensitive here.
 func CanonicalAddress(s string) string {
 	s = strings.TrimSpace(s)
-	s = strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">")
-	return strings.ToLower(s)
+	s = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">"))
+	if local, domain, ok := SplitAddress(s); ok && local[0] == '"' {
+		return Unquoted(local) + "@" + domain
+	}
+	return s
+}
+
+// Unquoted is a local part with no more quotes and backslashes than it needs: "joe" and "j\oe" are joe (RFC 5321 4.1.2).
+func Unquoted(local string) string {
+	if len(local) < 2 || local[0] != '"' || local[len(local)-1] != '"' {
+		return local
+	}
+	var plain []byte
+	for i := 1; i < len(local)-1; i++ {
+		if local[i] == '\\' && i < len(local)-2 {
+			i++
+		}
+		plain = append(plain, local[i])
+	}
+	if text := string(plain); IsDotAtom(text) {
+		return text
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(plain)) + `"`
+}
+
+// IsDotAtom tells whether a local part needs no quotes (RFC 5321 4.1.2, RFC 6531 3.3).
+func IsDotAtom(s string) bool {
+	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
+		return false
+	}
+	for _, r := range s {
+		if r < 0x80 && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".!#$%&'*+-/=?^_`{|}~", r)) {
+			return false
+		}
+	}
+	return true
 }
 
 // SplitAddress cuts an address at its last @. ok is false if either side is empty.

@@ -49,7 +49,7 @@ func (s *Server) Login(ctx context.Context, user, password string, need mail.Per
 	}
 	var inbox mail.Inbox
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		inbox, err = tx.FindInbox(mail.CanonicalAddress(user))
+		inbox, err = tx.FindInbox(asciiAddress(user))
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
@@ -101,7 +101,7 @@ func (s *Server) InInbox(ctx context.Context, g mail.Grant, inboxID string) (mai
 func (s *Server) findInbox(ctx context.Context, g mail.Grant, inboxID string) (inbox mail.Inbox, err error) {
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
 		if strings.Contains(inboxID, "@") { // a client_id has none
-			inbox, err = tx.FindInbox(mail.CanonicalAddress(inboxID))
+			inbox, err = tx.FindInbox(asciiAddress(inboxID))
 		} else {
 			inbox, err = tx.FindInboxByClientID(inboxID)
 		}

@@ -74,21 +74,25 @@ func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbo
 	return inbox, coded(err, "Mailbox")
 }
 
-// inboxAddress is the inbox that an address means: sub-addresses (user+detail, RFC 5233) belong to the user, and a domain
-// in another script is its ASCII form (RFC 5891).
+// inboxAddress is the inbox that an address means: sub-addresses (user+detail, RFC 5233) belong to the user.
 func inboxAddress(address string) string {
-	address = mail.CanonicalAddress(address)
+	address = asciiAddress(address)
 	local, domain, ok := mail.SplitAddress(address)
-	if !ok {
-		return address
+	if i := strings.IndexByte(local, '+'); ok && i > 0 {
+		return local[:i] + "@" + domain
 	}
-	if i := strings.IndexByte(local, '+'); i > 0 {
-		local = local[:i]
+	return address
+}
+
+// asciiAddress is the form under which an address, or a domain, is looked up: a domain in another script is its ASCII form
+// (RFC 5891).
+func asciiAddress(address string) string {
+	address = mail.CanonicalAddress(address)
+	at := strings.LastIndexByte(address, '@') + 1
+	if ascii, err := idna.Lookup.ToASCII(address[at:]); err == nil {
+		return address[:at] + ascii
 	}
-	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
-		domain = ascii
-	}
-	return local + "@" + domain
+	return address
 }
 
 // Deliver puts a message into the inboxes of all its recipients, in one transaction, synced. Recipients are those that

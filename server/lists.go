@@ -42,7 +42,7 @@ func (s *Server) GetListEntry(ctx context.Context, g mail.Grant, l List, entry s
 		return e, err
 	}
 	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		e, err = tx.FindListEntry(l.Direction, l.Type, strings.ToLower(entry))
+		e, err = tx.FindListEntry(l.Direction, l.Type, asciiAddress(entry))
 		return err
 	})
 	return e, coded(err, "List entry")
@@ -85,18 +85,18 @@ const maxReason = 1000
 
 // checkEntry is the stored form of what a caller wants on a list.
 func checkEntry(entry string) (string, error) {
-	domain := strings.ToLower(strings.TrimSpace(entry))
-	if strings.Contains(domain, "@") {
-		_, host, ok := mail.SplitAddress(mail.CanonicalAddress(domain))
-		if !ok || !mail.ValidDomain(host) || len(domain) > 320 || strings.ContainsAny(domain, " <>\t\r\n\x00") {
+	entry = asciiAddress(entry)
+	if strings.Contains(entry, "@") {
+		_, host, ok := mail.SplitAddress(entry)
+		if !ok || !mail.ValidDomain(host) || len(entry) > 320 || strings.ContainsAny(entry, " <>\t\r\n\x00") {
 			return "", mail.Invalid("entry", "is no address")
 		}
-		return mail.CanonicalAddress(domain), nil
+		return entry, nil
 	}
-	if !mail.ValidDomain(domain) {
+	if !mail.ValidDomain(entry) {
 		return "", mail.Invalid("entry", "is neither an address nor a domain")
 	}
-	return domain, nil
+	return entry, nil
 }
 
 // DeleteListEntry takes an entry off a list. What the server put there itself keeps the installation's good name with other
@@ -106,7 +106,7 @@ func (s *Server) DeleteListEntry(ctx context.Context, g mail.Grant, l List, entr
 		return err
 	}
 	err := s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
-		e, err := tx.FindListEntry(l.Direction, l.Type, strings.ToLower(entry))
+		e, err := tx.FindListEntry(l.Direction, l.Type, asciiAddress(entry))
 		if err != nil {
 			return err
 		}
@@ -126,11 +126,12 @@ func (s *Server) judge(ctx context.Context, inbox mail.Scope, d mail.Direction, 
 	}
 	err = s.store.For(inbox).Read(ctx, func(tx storage.Tx) error {
 		for _, address := range addresses {
-			entries, err := tx.ListApplying(d, mail.ListKeys(address))
+			known := asciiAddress(address)
+			entries, err := tx.ListApplying(d, mail.ListKeys(known))
 			if err != nil {
 				return err
 			}
-			if v = mail.Judge(address, entries); v.Blocked {
+			if v = mail.Judge(known, entries); v.Blocked {
 				blocked = address
 				return nil
 			}

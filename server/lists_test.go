@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"podmail/mail"
@@ -66,5 +67,47 @@ func TestListsForWhatComesIn(t *testing.T) {
 	spam, err := w.Server.SelectMailbox(ctx, g, "Spam")
 	if err != nil || len(spam.UIDs) != 3 {
 		t.Error("Spam:", spam.UIDs, err)
+	}
+}
+
+// TestAnAddressIsTheSameHoweverItIsWritten: quotes that it does not need (RFC 5321 4.1.2) and the script of its domain make
+// no other mailbox of it.
+func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
+	ctx := t.Context()
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
+	})
+	list := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
+	for _, entry := range []string{`"v4"@a.test`, "v5@BÜCHER.test", "gränd.test"} {
+		if _, err := w.Server.CreateListEntry(ctx, w.alice, list, entry, ""); err != nil {
+			t.Fatal(entry, err)
+		}
+	}
+	w.send(t, w.alice, `"gone"@c.test`)
+	w.carry(t, "it bounced", func() bool { return len(w.waiting(t)) == 0 })
+	for _, to := range []string{"v4@a.test", `"v4"@A.test`, "v5@bücher.test", `"V5"@xn--bcher-kva.test`, "x@xn--grnd-moa.test", "gone@c.test", `"gone"@c.test`} {
+		if _, err := w.Server.Send(ctx, w.alice, server.SendRequest{To: []string{to}}); mail.CodeOf(err) != mail.CodeForbidden {
+			t.Errorf("%s is written to: %v", to, err)
+		}
+	}
+	for _, to := range []string{`"v4"@a.test`, `"v\4"@a.test`, `"\g\o\n\e"@c.test`} {
+		raw := "From: alice@podmail.test\r\n\r\nHi.\r\n"
+		_, err := w.Server.Submit(ctx, w.alice, server.Incoming{ReversePath: `"alice"@podmail.test`, Recipients: []string{to}, Body: strings.NewReader(raw)})
+		if mail.CodeOf(err) != mail.CodeForbidden {
+			t.Errorf("%s is written to by a mail program: %v", to, err)
+		}
+	}
+	for _, entry := range []string{"v4@a.test", `"v4"@a.test`, "V5@bücher.test", "xn--grnd-moa.test"} {
+		if _, err := w.Server.GetListEntry(ctx, w.alice, list, entry); err != nil {
+			t.Error(entry, err)
+		}
+	}
+	if err := w.Server.DeleteListEntry(ctx, w.alice, list, `"v4"@a.test`); err != nil {
+		t.Error(err)
+	}
+	w.Deliver(t, `"Alice"@podmail.test`, "From: joe@else.test\nSubject: quoted\n\nHello\n")
+	m := w.send(t, w.alice, "v6@b.test", `"v6"@B.test`, "v6@bücher.test", "v6@xn--bcher-kva.test")
+	if ds, _, err := w.Server.DeliveriesOf(ctx, w.alice, m.MessageID); err != nil || len(ds) != 2 {
+		t.Errorf("it goes to %v, %v", ds, err)
 	}
 }

@@ -55,7 +55,7 @@ func (s *Server) LoginByProof(ctx context.Context, user string, proves func(scra
 	var inbox mail.Inbox
 	var keys []storage.KeyVerifier
 	err := s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
-		if inbox, err = tx.FindInbox(mail.CanonicalAddress(user)); err != nil {
+		if inbox, err = tx.FindInbox(asciiAddress(user)); err != nil {
 			return err
 		}
 		keys, err = tx.For(inbox.Scope()).ListVerifiers(maxVerifiers)

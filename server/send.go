@@ -143,8 +143,8 @@ func (o *outgoing) envelope() error {
 	for _, list := range [][]mail.Address{o.draft.To, o.draft.Cc, o.bcc} {
 		for _, a := range list {
 			n++
-			if addr := a.Addr(); !seen[mail.CanonicalAddress(addr)] {
-				seen[mail.CanonicalAddress(addr)] = true
+			if addr := a.Addr(); !seen[asciiAddress(addr)] {
+				seen[asciiAddress(addr)] = true
 				o.recipients = append(o.recipients, addr)
 			}
 		}

@@ -95,7 +95,7 @@ func (s *Server) checkSignUp(n NewSignUp, wanted NewInbox) (NewSignUp, NewInbox,
 	if err != nil || human.Host == "" {
 		return n, wanted, mail.Invalid("human_email", "is no address")
 	}
-	n.HumanEmail = mail.CanonicalAddress(human.Addr())
+	n.HumanEmail = asciiAddress(human.Addr())
 	if strings.TrimSpace(n.Username) == "" {
 		return n, wanted, mail.Invalid("username", "must not be empty")
 	}

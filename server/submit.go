@@ -73,7 +73,7 @@ func (o *outgoing) envelopeOf(in Incoming) {
 	o.reporting = map[string]mail.Reporting{}
 	seen := map[string]bool{}
 	for i, r := range in.Recipients {
-		if address := mail.CanonicalAddress(r); !seen[address] {
+		if address := asciiAddress(r); !seen[address] {
 			seen[address] = true
 			o.recipients = append(o.recipients, r)
 			var reporting mail.Reporting

@@ -58,7 +58,7 @@ func replacePlaces(w *mail.Webhook, add []mail.WebhookPlace, u WebhookUpdate) er
 	places := distinct(append(slices.Clone(w.Places), add...))
 	places = slices.DeleteFunc(places, func(p mail.WebhookPlace) bool {
 		return p.Inbox == 0 && slices.Contains(u.RemovePodIDs, p.PodID) ||
-			p.Inbox != 0 && slices.ContainsFunc(u.RemoveInboxIDs, func(id string) bool { return mail.CanonicalAddress(id) == p.InboxID })
+			p.Inbox != 0 && slices.ContainsFunc(u.RemoveInboxIDs, func(id string) bool { return asciiAddress(id) == p.InboxID })
 	})
 	if before > 0 && len(places) == 0 {
 		return mail.Errorf(mail.CodeInvalid, "A webhook that listens to some pods or inboxes keeps at least one of them.").

@@ -125,12 +125,7 @@ func address(s string) mail.Address {
 	}
 	spec = clean(spec)
 	if local, domain, ok := mail.SplitAddress(spec); ok {
-		a.Mailbox, a.Host = strings.TrimSpace(local), strings.ToLower(strings.TrimSpace(domain))
-		if strings.HasPrefix(a.Mailbox, `"`) {
-			if u := unquote(a.Mailbox); isDotAtom(u) { // needless quotes
-				a.Mailbox = u
-			}
-		}
+		a.Mailbox, a.Host = mail.Unquoted(strings.TrimSpace(local)), strings.ToLower(strings.TrimSpace(domain))
 	} else {
 		a.Mailbox, a.Host = spec, MissingDomain
 	}
@@ -168,18 +163,6 @@ func clean(s string) string {
 	}, s))
 }
 
-func isDotAtom(s string) bool {
-	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
-		return false
-	}
-	for _, r := range s {
-		if r < 0x80 && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".!#$%&'*+-/=?^_`{|}~", r)) {
-			return false
-		}
-	}
-	return true
-}
-
 // Address reads an address that a caller gave: `local@host` or `Name <local@host>`. Unlike Addresses it insists on its
 // form, so that nothing can be smuggled into a header or an envelope.
 func Address(s string) (mail.Address, error) {
@@ -198,10 +181,10 @@ func Address(s string) (mail.Address, error) {
 		name, spec = displayName(s[:i]), strings.TrimSpace(s[i+1:len(s)-1])
 	}
 	local, domain, ok := mail.SplitAddress(spec)
-	if !ok || len(local) > 64 || len(spec) > 254 || !(isDotAtom(local) || isQuoted(local)) || !isHost(domain) {
+	if !ok || len(local) > 64 || len(spec) > 254 || !(mail.IsDotAtom(local) || isQuoted(local)) || !isHost(domain) {
 		return mail.Address{}, fmt.Errorf("%q is no email address", spec)
 	}
-	return mail.Address{Name: name, Mailbox: local, Host: strings.ToLower(domain)}, nil
+	return mail.Address{Name: name, Mailbox: mail.Unquoted(local), Host: strings.ToLower(domain)}, nil
 }
 
 func isQuoted(s string) bool {
