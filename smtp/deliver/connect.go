@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"podmail/mail"
 	"podmail/mail/tlsrpt"
@@ -60,6 +61,9 @@ func (c *Courier) begin(s *session, t mail.Transfer, h host, y security, useTLS 
 	}
 	if err := s.hello(t.HELO); err != nil {
 		return err
+	}
+	if !h.relay && strings.Contains(s.itself, ".") && c.isUs(s.itself, t.HELO) { // the MX is another name of ours; localhost is everybody's
+		return loops(t.Destination).orElsewhere()
 	}
 	if s.tls == "" && useTLS {
 		if err := c.upgrade(s, t, h, y); err != nil {

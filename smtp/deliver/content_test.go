@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"podmail/smtp/sign/signtest"
 )
 
 // TestLineEnds: what goes on the wire has CRLF and nothing else, and a bare CR begins no field.
@@ -200,4 +202,103 @@ func decode(t *testing.T, encoding, body string) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// TestConvertedMailIsSignedAfterwards: whatever form a host gets, the signature on it is about that form.
+func TestConvertedMailIsSignedAfterwards(t *testing.T) {
+	keys, records := signtest.Keys(t)
+	long := "From: us@us.example\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>" + strings.Repeat("wörd ", 1000) + "</p>\r\n"
+	for _, c := range []struct {
+		name, message string
+		offers        []string
+		encoded       bool
+	}{
+		{"as it is", "From: us@us.example\r\n" + eightBit, []string{"8BITMIME"}, false},
+		{"in ASCII", "From: us@us.example\r\n" + eightBit, nil, true},
+		{"with shorter lines", long, []string{"8BITMIME"}, true},
+		{"with shorter lines, in ASCII", long, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, h := meet(t, script{offers: c.offers}, nil)
+			tr := transfer(c.message, "bob@example.org")
+			tr.Keys = keys
+			w.expect(t, tr, "taken 250 2.0.0")
+			got := h.took()[0]
+			if verdict := signtest.DKIM(t, got, records); verdict != "True True" {
+				t.Errorf("dkimpy says %s", verdict)
+			}
+			if encoded := !strings.HasSuffix(got, c.message); encoded != c.encoded {
+				t.Errorf("encoded: %v", encoded)
+			}
+			if !c.encoded {
+				return
+			}
+			for line := range strings.SplitSeq(got, "\r\n") {
+				if len(line) > 998 {
+					t.Errorf("a line of %d bytes", len(line))
+				}
+			}
+			if diff := cmp.Diff(leaves(t, c.message), leaves(t, got)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestLinesThatFit: 998 bytes stay as they are, one more does not (RFC 5322 2.1.1); nor does a NUL.
+func TestLinesThatFit(t *testing.T) {
+	w, h := meet(t, script{}, nil)
+	for body, stays := range map[string]bool{strings.Repeat("x", 998): true, strings.Repeat("x", 999): false, "a\x00b": false} {
+		message := "Subject: x\r\nContent-Type: text/plain\r\n\r\n" + body + "\r\n"
+		w.expect(t, transfer(message, "bob@example.org"), "taken 250 2.0.0")
+		taken := h.took()
+		got := taken[len(taken)-1]
+		if (got == message) != stays {
+			t.Errorf("%.20q (%d bytes) became %.300q", body, len(body), got)
+		}
+		if diff := cmp.Diff(leaves(t, message), leaves(t, got)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestPartsWithinParts: what stands in messages that are attached to others is encoded too, and what around it is not in
+// ASCII is nobody's text.
+func TestPartsWithinParts(t *testing.T) {
+	const inner = "From: a@b.example\r\nSubject: inner\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=i\r\nContent-Transfer-Encoding: 8bit\r\n\r\nvör\r\n" +
+		"--i\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGr\xfc\xdfe\r\n" +
+		"--i\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>LONG ü</p>\r\n--i--\r\nnäch\r\n"
+	message := strings.Replace("Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\nContent-Transfer-Encoding: binary\r\n\r\n"+
+		"--o\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"+inner+
+		"--o\r\nContent-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: größer\r\n\r\nä\r\n--o--\r\n", "LONG", strings.Repeat("wort ", 300), 1)
+	for _, offers := range [][]string{nil, {"8BITMIME"}} {
+		w, h := meet(t, script{offers: offers}, nil)
+		w.expect(t, transfer(message, "bob@example.org"), "taken 250 2.0.0")
+		got := h.took()[0]
+		all := map[string]string{}
+		for _, m := range []string{message, got} {
+			_, after, _ := strings.Cut(m, "message/rfc822\r\n")
+			_, attached, _ := strings.Cut(after, "\r\n\r\n")
+			attached, _, _ = strings.Cut(attached, "--o")
+			_, global, _ := strings.Cut(m, "message/global")
+			head, body, _ := strings.Cut(global, "\r\n\r\n")
+			encoding := ""
+			if strings.Contains(head, "base64") {
+				encoding = "base64"
+			}
+			body, _, _ = strings.Cut(body, "\r\n--o--")
+			all[m] = strings.Join(leaves(t, attached), "|") + "|" + strings.TrimRight(decode(t, encoding, body), "\r\n")
+		}
+		if diff := cmp.Diff(all[message], all[got]); diff != "" {
+			t.Error(diff)
+		}
+		if ascii := !strings.ContainsFunc(got, func(r rune) bool { return r >= 0x80 }); ascii != (offers == nil) {
+			t.Errorf("with %q: %s", offers, got)
+		}
+		if offers == nil && (strings.Contains(got, "Encoding: 8bit") || strings.Contains(got, "Encoding: binary")) {
+			t.Errorf("8 bits are said to be there: %s", got)
+		}
+	}
+	w, _ := meet(t, script{}, nil)
+	w.expect(t, transfer(strings.Replace(message, "Subject: inner", "Subject: ïnner", 1), "bob@example.org"), "content permanent 0 5.6.3") // its header cannot be encoded
 }

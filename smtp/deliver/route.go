@@ -98,7 +98,7 @@ func (c *Courier) choose(name string, records []dns.MX, helo string) ([]host, *f
 		best := usable[us].Preference
 		usable = slices.DeleteFunc(usable, func(mx dns.MX) bool { return mx.Preference >= best })
 		if len(usable) == 0 {
-			return nil, failed(mail.TransferDNS, "5.4.6", "mail for %s loops back to us: we are its MX, and it is no domain of ours", name)
+			return nil, loops(name)
 		}
 	}
 	var hosts []host
@@ -108,6 +108,11 @@ func (c *Courier) choose(name string, records []dns.MX, helo string) ([]host, *f
 	return hosts, nil
 }
 
+func loops(name string) *failure {
+	return failed(mail.TransferDNS, "5.4.6", "mail for %s loops back to us: we are its MX, and it is no domain of ours", name)
+}
+
+// isUs tells whether a name is ours (RFC 5321 5.1).
 func (c *Courier) isUs(name, helo string) bool {
 	return strings.EqualFold(name, helo) || strings.EqualFold(name, c.o.Hostname)
 }

@@ -12,6 +12,7 @@ import (
 // TestRoutes is where mail goes by what DNS says.
 func TestRoutes(t *testing.T) {
 	h := listen(t, "127.0.0.1:0", script{})
+	listen(t, "[::1]:"+h.port(), script{})
 	const taken = "taken 250 2.0.0"
 	for _, c := range []struct{ name, destination, records, want string }{
 		{"implicit MX", "plain.example", "A plain.example 127.0.0.1", taken},
@@ -23,7 +24,15 @@ func TestRoutes(t *testing.T) {
 		{"we are the best", "a.example", "MX a.example Us.Example x.example|A x.example 127.0.0.1", "dns permanent 0 5.4.6"},
 		{"we come second", "a.example", "MX a.example 10-x.example 20-us.example|A x.example 127.0.0.1", taken},
 		{"we ourselves", "us.example", "A us.example 127.0.0.1", "dns permanent 0 5.4.6"},
+		{"we are as good as another", "a.example", "MX a.example 10-us.example 10-x.example|A x.example 127.0.0.1", "dns permanent 0 5.4.6"},
+		{"a name that is no host", "a_b.example", "MX a_b.example mx.a.example|A mx.a.example 127.0.0.1", taken},
+		{"null MX beside another", "a.example", "MX a.example . mx.a.example|A mx.a.example 127.0.0.1", taken},
+		{"an alias", "alias.example", "CNAME alias.example a.example|A alias.example 127.0.0.1", taken},
+		{"an MX counts, not the address", "a.example", "MX a.example mx.a.example|A a.example 127.0.0.1", "dns permanent 0 5.4.4"},
 		{"literal", "[127.0.0.1]", "", taken},
+		{"IPv6 literal", "[IPv6:::1]", "", taken},
+		{"IPv4 literal with a tag", "[IPv6:127.0.0.1]", "", "dns permanent 0 5.1.2"},
+		{"IPv6 literal of a zone", "[IPv6:fe80::1%lo]", "", "dns permanent 0 5.1.2"},
 		{"bad literal", "[127.0.0.1.5]", "", "dns permanent 0 5.1.2"},
 		{"IPv6 literal without its tag", "[::1]", "", "dns permanent 0 5.1.2"},
 		{"U-labels", "bücher.example", "MX xn--bcher-kva.example mx.b.example|A mx.b.example 127.0.0.1", taken},
@@ -90,4 +99,23 @@ func TestEqualPreferences(t *testing.T) {
 	if seen["a.example [127.0.0.1]"] == 0 || seen["b.example [127.0.0.2]"] == 0 || len(seen) != 2 {
 		t.Errorf("%v", seen)
 	}
+}
+
+// TestLoops: an MX that is ourselves under another name is found out when it says who it is; what a better one may still
+// take waits for that.
+func TestLoops(t *testing.T) {
+	for _, greets := range []map[string]string{{"EHLO": "250-Us.Example greets you\n250 8BITMIME"}, {"EHLO": "502 what", "HELO": "250 us.example"}} {
+		w, h := meet(t, script{answers: greets}, nil)
+		w.expect(t, transfer(plain, "bob@example.org"), "dns permanent 0 5.4.6")
+		w.zone.Set(mail.RecordMX, "example.org", "5 dead.example.org", "10 mx.example.org")
+		w.zone.Set("A", "dead.example.org", "127.0.0.99")
+		w.expect(t, transfer(plain, "bob@example.org"), "connection temporary 0 4.4.1")
+		tr := transfer(plain, "bob@example.org")
+		tr.Relay = &mail.Relay{Host: "127.0.0.1", Port: h.port()} // which may be on this machine, and have its name
+		w.expect(t, tr, "taken 250 2.0.0")
+	}
+	w, _ := meet(t, script{answers: map[string]string{"EHLO": "250 localhost"}}, func(o *deliver.Options) { o.Hostname = "localhost" })
+	tr := transfer(plain, "bob@example.org")
+	tr.HELO = ""
+	w.expect(t, tr, "taken 250 2.0.0")
 }

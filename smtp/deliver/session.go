@@ -23,6 +23,7 @@ type session struct {
 	w     *bufio.Writer
 
 	host       string // name and address, for people
+	itself     string // how the host calls itself
 	tls        string // version, cipher, and how the host was verified; empty: plain text
 	extensions map[string]string
 	opened     time.Time
@@ -138,7 +139,6 @@ func (s *session) hello(name string) error {
 	}
 	if r.good() {
 		s.extensions = parseExtensions(r)
-		return nil
 	}
 	if r.permanent() {
 		if r, err = s.ask(s.times.Greeting, "HELO "+name); err != nil {
@@ -148,6 +148,7 @@ func (s *session) hello(name string) error {
 	if !r.good() {
 		return refused(r, "HELO").orElsewhere()
 	}
+	s.itself, _, _ = strings.Cut(r.lines()[0], " ")
 	return nil
 }
 
