@@ -55,6 +55,9 @@ func (s *Server) newMessageID() (string, error) {
 // arrived before it only notes as such.
 func (f *filing) file(tx storage.Tx) (err error) {
 	n := f.message
+	if err := f.recognize(tx); err != nil || f.arrived { // bytes that are linked belong to a message
+		return err
+	}
 	if n.Blob, err = f.content.link(tx, f.now); err != nil {
 		return err
 	}
@@ -65,9 +68,6 @@ func (f *filing) file(tx storage.Tx) (err error) {
 		} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-	}
-	if err := f.recognize(tx); err != nil || f.arrived {
-		return err
 	}
 	if n.Mailbox, n.UID, n.ModSeq, err = tx.NextUIDByLabel(f.mailbox); err != nil {
 		return err

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"podmail/mail"
 	"podmail/server"
 	"podmail/server/servertest"
+	"podmail/storage"
 )
 
 // looping is an inbox to which other hosts bring mail back.
@@ -129,6 +132,10 @@ func TestWhatCameInAndComesAroundIsThereOnce(t *testing.T) {
 	l.bring(around, "alice@podmail.test")
 	l.bring("Received: from far.example by farther.example with ESMTP id 1; Mon, 2 Mar 2026 10:00:00 +0000\r\n"+around, "alice@podmail.test")
 	l.holds("around", l.inbox, 0, both...)
+	sum := sha256.Sum256([]byte(around))
+	if err := l.Store.For(l.inbox.Scope).Read(t.Context(), func(tx storage.Tx) error { _, err := tx.FindBlob(sum[:]); return err }); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("its bytes are kept: %v", err)
+	}
 	bob := l.Inbox(t, l.Pod(t, "b"), "bob")
 	l.bring(around, "alice@podmail.test", "bob@podmail.test")
 	l.seq = 0
