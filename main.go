@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,13 +31,14 @@ type commands struct {
 		List   listKeysCommand  `cmd:"" help:"List the API keys."`
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke an API key at once."`
 	} `cmd:"" help:"Create, list and revoke API keys; also while the server runs."`
-	Queue   queueCommands  `cmd:"" help:"Look at the queue of outgoing mail, and change it; also while the server runs."`
-	Pod     podCommands    `cmd:"" help:"Show and set how much a pod may send; also while the server runs."`
-	Domain  domainCommands `cmd:"" help:"Tell what domains have to publish, and change their keys; also while the server runs."`
-	Route   routeCommands  `cmd:"" help:"Say how mail of a pod, or from a domain, goes to other servers; also while the server runs."`
-	Trace   traceCommand   `cmd:"" help:"Tell where a message is, and what became of it on its way; also while the server runs."`
-	Explain explainCommand `cmd:"" help:"Tell what was found out about a message that came in, and why it is where it is; also while the server runs."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Queue       queueCommands       `cmd:"" help:"Look at the queue of outgoing mail, and change it; also while the server runs."`
+	Pod         podCommands         `cmd:"" help:"Show and set how much a pod may send; also while the server runs."`
+	Domain      domainCommands      `cmd:"" help:"Tell what domains have to publish, and change their keys; also while the server runs."`
+	Route       routeCommands       `cmd:"" help:"Say how mail of a pod, or from a domain, goes to other servers; also while the server runs."`
+	Suppression suppressionCommands `cmd:"" help:"List, add to, remove from and export whom a pod writes to no more; also while the server runs."`
+	Trace       traceCommand        `cmd:"" help:"Tell where a message is, and what became of it on its way; also while the server runs."`
+	Explain     explainCommand      `cmd:"" help:"Tell what was found out about a message that came in, and why it is where it is; also while the server runs."`
+	Version     versionCommand      `cmd:"" help:"Print the version."`
 }
 
 // flags are those of every command.
@@ -68,6 +70,9 @@ func explain(err error) string {
 		return err.Error()
 	}
 	text := e.Message
+	if about, ok := strings.CutSuffix(err.Error(), e.Error()); ok { // which of several it is
+		text = about + text
+	}
 	if e.Fix != "" {
 		text += " " + e.Fix
 	}

@@ -78,7 +78,7 @@ func TestEventsAreToldInOrderToWhoMayKnow(t *testing.T) {
 	post(t, w, "alice", "one")
 	post(t, w, "bob", "two")
 	post(t, w, "poison.alice", servertest.Poison)
-	if _, err := w.Server.CreateListEntry(ctx, bob, server.List{Direction: mail.DirectionReceive, Type: mail.ListBlock}, "eve@elsewhere.test", ""); err != nil {
+	if _, err := w.Server.CreateListEntry(ctx, bob, server.List{Direction: mail.DirectionReceive, Type: mail.ListBlock}, server.NewListEntry{Entry: "eve@elsewhere.test"}); err != nil {
 		t.Fatal(err)
 	}
 	post(t, w, "bob", "three")

@@ -40,7 +40,7 @@ func TestStrangersAreAskedToComeAgain(t *testing.T) {
 	step("came back too late", 25*time.Hour, alice.InboxID, from("2001:db8::1", "joe@example.org", mail.AuthNone), false)
 	step("SPF passes", 0, bob.InboxID, from("198.51.100.1", "joe@example.org", mail.AuthPass), true)
 	step("trusted", 0, bob.InboxID, nil, true)
-	if _, err := w.Server.CreateListEntry(t.Context(), bob, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, "example.org", ""); err != nil {
+	if _, err := w.Server.CreateListEntry(t.Context(), bob, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, server.NewListEntry{Entry: "example.org"}); err != nil {
 		t.Fatal(err)
 	}
 	step("on an allow list", 0, bob.InboxID, from("203.0.113.1", "joe@example.org", mail.AuthNone), true)

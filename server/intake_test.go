@@ -147,7 +147,7 @@ func isKept(t *testing.T, w *servertest.World, alice mail.Grant, label string) {
 func TestListsGoBeforeAuthentication(t *testing.T) {
 	w := servertest.New(t, func(o *server.Options) { o.Intake.RefuseUnauthenticated = true })
 	alice := w.Inbox(t, w.Pod(t, "a"), "alice")
-	if _, err := w.Server.CreateListEntry(t.Context(), alice, server.List{Direction: mail.DirectionReceive, Type: mail.ListBlock}, "example.org", ""); err != nil {
+	if _, err := w.Server.CreateListEntry(t.Context(), alice, server.List{Direction: mail.DirectionReceive, Type: mail.ListBlock}, server.NewListEntry{Entry: "example.org"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := arrive(w, "alice@podmail.test", hello, found(fails(mail.PolicyReject))); err != nil {
@@ -260,7 +260,7 @@ func TestRspamdIsHeeded(t *testing.T) {
 			t.Errorf("%s: %v, %+v %v", c.action, err, in, explained)
 		}
 	}
-	if _, err := w.Server.CreateListEntry(t.Context(), alice, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, "example.org", ""); err != nil {
+	if _, err := w.Server.CreateListEntry(t.Context(), alice, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, server.NewListEntry{Entry: "example.org"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := deliver("allowed", "reject"); err != nil {

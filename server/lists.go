@@ -2,11 +2,15 @@ package server
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"podmail/mail"
@@ -48,29 +52,34 @@ func (s *Server) GetListEntry(ctx context.Context, g mail.Grant, l List, entry s
 	return e, coded(err, "List entry")
 }
 
+// NewListEntry asks for an address or a domain on a list.
+type NewListEntry struct {
+	Entry     string
+	Reason    string    // of block lists
+	ExpiresAt time.Time // zero: never
+}
+
 // CreateListEntry puts an address or a domain on a list of the grant's scope, or returns the entry that is there.
-func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, entry, reason string) (e mail.ListEntry, err error) {
+func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, n NewListEntry) (e mail.ListEntry, err error) {
 	if err := g.Require(mail.ListEntryCreate); err != nil {
 		return e, err
 	}
-	if entry, err = checkEntry(entry); err != nil {
+	now := s.clock.Now()
+	entry, err := n.check(l, now)
+	if err != nil {
 		return e, err
 	}
-	if reason != "" && l.Type != mail.ListBlock {
-		return e, mail.Invalid("reason", "belongs to entries of block lists only")
-	}
-	if utf8.RuneCountInString(reason) > maxReason {
-		return e, mail.Invalid("reason", "has at most %d characters", maxReason)
-	}
 	s.lists.Store(true) // before the entry can be there
-	now := s.clock.Now()
 	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
 		if g.Scope.Inbox != 0 {
 			if err := tx.CheckOwnInbox(); err != nil {
 				return err
 			}
 		}
-		made := mail.ListEntry{Direction: l.Direction, Type: l.Type, Entry: entry, Reason: reason, CreatedAt: now}
+		if err := tx.DeleteEndedEntry(l.Direction, l.Type, entry, now); err != nil {
+			return err
+		}
+		made := mail.ListEntry{Direction: l.Direction, Type: l.Type, Entry: entry, Reason: n.Reason, CreatedAt: now, ExpiresAt: n.ExpiresAt}
 		if err := tx.InsertListEntry(made); err != nil && !errors.Is(err, storage.ErrTaken) {
 			return err
 		}
@@ -78,6 +87,22 @@ func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, entr
 		return err
 	})
 	return e, coded(err, "Inbox")
+}
+
+// check returns the entry as it is stored.
+func (n NewListEntry) check(l List, now time.Time) (string, error) {
+	entry, err := checkEntry(n.Entry)
+	switch {
+	case err != nil:
+		return "", err
+	case n.Reason != "" && l.Type != mail.ListBlock:
+		return "", mail.Invalid("reason", "belongs to entries of block lists only")
+	case utf8.RuneCountInString(n.Reason) > maxReason:
+		return "", mail.Invalid("reason", "has at most %d characters", maxReason)
+	case !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now):
+		return "", mail.Invalid("expires_at", "is over already")
+	}
+	return entry, nil
 }
 
 // maxReason is how many characters the reason of an entry has at most.
@@ -118,16 +143,67 @@ func (s *Server) DeleteListEntry(ctx context.Context, g mail.Grant, l List, entr
 	return coded(err, "List entry")
 }
 
+// exportBatch is how many entries an export reads at a time.
+const exportBatch = 1000
+
+// ExportList writes a list of the grant's very scope as CSV (RFC 4180), with a first line that names the columns. It writes
+// nothing before it knows that it may.
+func (s *Server) ExportList(ctx context.Context, g mail.Grant, l List, to io.Writer) error {
+	rows := csv.NewWriter(to)
+	rows.UseCRLF = true
+	for p := (mail.Page{Limit: exportBatch}); ; {
+		entries, next, err := s.ListListEntries(ctx, g, l, p)
+		if err != nil {
+			return err
+		}
+		if p.Token == "" {
+			err = rows.Write([]string{"entry", "reason", "read_only", "created_at", "expires_at"})
+		}
+		for i := range entries {
+			e := &entries[i]
+			err = errors.Join(err, rows.Write([]string{e.Entry, e.Reason, strconv.FormatBool(e.ReadOnly), written(e.CreatedAt), written(e.ExpiresAt)}))
+		}
+		if p.Token = next; next == "" || err != nil {
+			rows.Flush()
+			return errors.Join(err, rows.Error())
+		}
+	}
+}
+
+// written is a moment for an export; nothing for none.
+func written(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// NoticeLists finds out whether somebody began to keep a list beside this process, from the command line. It is a step of
+// Run.
+func (s *Server) NoticeLists(ctx context.Context) (more bool, err error) {
+	if s.lists.Load() {
+		return false, nil
+	}
+	return false, s.store.System().Read(ctx, func(sys storage.SystemTx) error {
+		kept, err := sys.HasListEntries()
+		if kept {
+			s.lists.Store(true)
+		}
+		return err
+	})
+}
+
 // judge asks the lists of an inbox, its pod and the organization about addresses, and returns the first that is
 // blocked. It costs nothing while nobody keeps a list.
 func (s *Server) judge(ctx context.Context, inbox mail.Scope, d mail.Direction, addresses []string) (blocked string, v mail.Verdict, err error) {
 	if !s.lists.Load() {
 		return "", v, nil
 	}
+	now := s.clock.Now()
 	err = s.store.For(inbox).Read(ctx, func(tx storage.Tx) error {
 		for _, address := range addresses {
 			known := asciiAddress(address)
-			entries, err := tx.ListApplying(d, mail.ListKeys(known))
+			entries, err := tx.ListApplying(d, mail.ListKeys(known), now)
 			if err != nil {
 				return err
 			}

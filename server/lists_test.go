@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"context"
+	"encoding/csv"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"podmail/mail"
 	"podmail/server"
@@ -23,7 +26,7 @@ func TestListsForWhatComesIn(t *testing.T) {
 	}
 	block := func(g mail.Grant, d mail.Direction, entry string) {
 		t.Helper()
-		if _, err := w.Server.CreateListEntry(ctx, g, server.List{Direction: d, Type: mail.ListBlock}, entry, ""); err != nil {
+		if _, err := w.Server.CreateListEntry(ctx, g, server.List{Direction: d, Type: mail.ListBlock}, server.NewListEntry{Entry: entry}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,7 +82,7 @@ func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
 	})
 	list := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
 	for _, entry := range []string{`"v4"@a.test`, "v5@BÜCHER.test", "gränd.test"} {
-		if _, err := w.Server.CreateListEntry(ctx, w.alice, list, entry, ""); err != nil {
+		if _, err := w.Server.CreateListEntry(ctx, w.alice, list, server.NewListEntry{Entry: entry}); err != nil {
 			t.Fatal(entry, err)
 		}
 	}
@@ -109,5 +112,94 @@ func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
 	m := w.send(t, w.alice, "v6@b.test", `"v6"@B.test`, "v6@bücher.test", "v6@xn--bcher-kva.test")
 	if ds, _, err := w.Server.DeliveriesOf(ctx, w.alice, m.MessageID); err != nil || len(ds) != 2 {
 		t.Errorf("it goes to %v, %v", ds, err)
+	}
+}
+
+// TestEntriesEnd: an entry with an end counts until then and not a moment longer, whenever it is swept; then it can be
+// made anew.
+func TestEntriesEnd(t *testing.T) {
+	ctx := context.Background()
+	w := servertest.New(t)
+	pod := w.Pod(t, "a")
+	alice := w.Inbox(t, pod, "alice")
+	sends := func() bool {
+		t.Helper()
+		_, err := w.Server.Send(ctx, alice, server.SendRequest{To: []string{"zoe@example.org"}})
+		if err != nil && mail.CodeOf(err) != mail.CodeForbidden {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	for _, l := range []server.List{{Direction: mail.DirectionSend, Type: mail.ListBlock}, {Direction: mail.DirectionSend, Type: mail.ListAllow}} {
+		entry := map[mail.ListType]string{mail.ListBlock: "zoe@example.org", mail.ListAllow: "other.example"}[l.Type] // either keeps from writing to Zoe
+		if _, err := w.Server.CreateListEntry(ctx, pod, l, server.NewListEntry{Entry: entry, ExpiresAt: w.Clock.Now()}); mail.CodeOf(err) != mail.CodeInvalid {
+			t.Errorf("an end that is over: %v", err)
+		}
+		for range 2 {
+			n := server.NewListEntry{Entry: entry, ExpiresAt: w.Clock.Now().Add(time.Hour)}
+			if e, err := w.Server.CreateListEntry(ctx, pod, l, n); err != nil || !e.ExpiresAt.Equal(n.ExpiresAt) {
+				t.Errorf("%+v, %v", e, err)
+			}
+			if sends() {
+				t.Errorf("%s: it does not count", l.Type)
+			}
+			w.Clock.Step(time.Hour)
+			if !sends() {
+				t.Errorf("%s: it counts for longer", l.Type)
+			}
+		}
+	}
+}
+
+// TestListsAreExported whole, in the order of their entries, whatever is written in them, and without those of others.
+func TestListsAreExported(t *testing.T) {
+	ctx := context.Background()
+	w := servertest.New(t)
+	pod := w.Pod(t, "a")
+	l := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
+	for i := range 2100 { // several batches
+		n := server.NewListEntry{Entry: fmt.Sprintf("u%04d@example.org", i)}
+		if i == 7 {
+			n.Reason, n.ExpiresAt = "says \"no\",\nand means it", w.Clock.Now().Add(time.Hour)
+		}
+		if _, err := w.Server.CreateListEntry(ctx, pod, l, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	if err := w.Server.ExportList(ctx, pod, l, &out); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
+	if err != nil || len(rows) != 2101 || strings.Join(rows[0], " ") != "entry reason read_only created_at expires_at" {
+		t.Fatalf("%d rows, %v: %q", len(rows), err, rows[0])
+	}
+	made, ends := w.Clock.Now().Format(time.RFC3339), w.Clock.Now().Add(time.Hour).Format(time.RFC3339)
+	for i, want := range map[int][]string{1: {"u0000@example.org", "", "false", made, ""}, 8: {"u0007@example.org", "says \"no\",\nand means it", "false", made, ends}, 2100: {"u2099@example.org", "", "false", made, ""}} {
+		if strings.Join(rows[i], "|") != strings.Join(want, "|") {
+			t.Errorf("row %d: %q, want %q", i, rows[i], want)
+		}
+	}
+	out.Reset()
+	none := mail.Grant{Scope: pod.Scope, KeyScope: pod.Scope, Permissions: mail.Permissions{}}
+	if err := w.Server.ExportList(ctx, none, l, &out); mail.CodeOf(err) != mail.CodeForbidden || out.Len() > 0 {
+		t.Errorf("without permission: %v, %q", err, out.String())
+	}
+}
+
+// TestListsOfTheCommandLineCount stands for an entry that another process makes beside the server.
+func TestListsOfTheCommandLineCount(t *testing.T) {
+	ctx := context.Background()
+	w := servertest.New(t)
+	alice := w.Inbox(t, w.Pod(t, "a"), "alice")
+	beside := server.New(w.Options)
+	if _, err := beside.CreateListEntry(ctx, alice, server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}, server.NewListEntry{Entry: "example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Server.NoticeLists(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Server.Send(ctx, alice, server.SendRequest{To: []string{"zoe@example.org"}}); mail.CodeOf(err) != mail.CodeForbidden {
+		t.Errorf("it does not count: %v", err)
 	}
 }

@@ -145,6 +145,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.loop(ctx, "search indexer", s.index, 5*time.Second, s.IndexMessages) })
 	g.Go(func() error { return s.loop(ctx, "metrics", nil, time.Second, s.Meter) })
 	g.Go(func() error { return s.loop(ctx, "scheduled drafts", s.drafts, 2*time.Second, s.SendDueDrafts) })
+	g.Go(func() error { return s.loop(ctx, "lists", nil, time.Second, s.NoticeLists) })
 	g.Go(func() error { return s.loop(ctx, "sweeper", s.sweep, time.Minute, s.Sweep) })
 	g.Go(func() error { return s.loop(ctx, "spam filter", nil, 5*time.Second, s.LearnSpam) })
 	g.Go(func() error { return s.loop(ctx, "domain checker", nil, 15*time.Second, s.CheckDomains) })

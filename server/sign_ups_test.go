@@ -75,7 +75,7 @@ func TestAgentSignUp(t *testing.T) {
 	if err := send("eve@example.org"); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Errorf("to another: %v", err)
 	}
-	if _, err := s.CreateListEntry(ctx, in, server.List{Direction: mail.DirectionSend, Type: mail.ListAllow}, "eve@example.org", ""); mail.CodeOf(err) != mail.CodeForbidden {
+	if _, err := s.CreateListEntry(ctx, in, server.List{Direction: mail.DirectionSend, Type: mail.ListAllow}, server.NewListEntry{Entry: "eve@example.org"}); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Errorf("a list of its own: %v", err)
 	}
 	if _, _, err := s.CreateAPIKey(ctx, g, server.NewAPIKey{}); mail.CodeOf(err) != mail.CodeForbidden {

@@ -76,7 +76,7 @@ func TestThePodIsTaughtBySortingMail(t *testing.T) {
 	}
 
 	// An allow list goes before the filter.
-	if _, err := w.Server.CreateListEntry(t.Context(), carol, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, "example.org", ""); err != nil {
+	if _, err := w.Server.CreateListEntry(t.Context(), carol, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, server.NewListEntry{Entry: "example.org"}); err != nil {
 		t.Fatal(err)
 	}
 	w.Deliver(t, "carol@podmail.test", sorted("allowed", jackpot))
@@ -133,7 +133,7 @@ func TestPeersOnABlockListAreRefused(t *testing.T) {
 	if err := arrive(w, "alice@podmail.test", hello, listed); mail.CodeOf(err) != mail.CodeForbidden || !strings.Contains(err.Error(), "192.0.2.1 is listed at bl.example. see https://bl.example/") {
 		t.Error(err)
 	}
-	if _, err := w.Server.CreateListEntry(t.Context(), bob, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, "joe@example.org", ""); err != nil {
+	if _, err := w.Server.CreateListEntry(t.Context(), bob, server.List{Direction: mail.DirectionReceive, Type: mail.ListAllow}, server.NewListEntry{Entry: "joe@example.org"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := arrive(w, "bob@podmail.test", hello, listed); err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -22,6 +23,7 @@ type listEntry struct {
 	EntryType      string         `json:"entry_type"`
 	CreatedAt      timestamp      `json:"created_at"`
 	ReadOnly       bool           `json:"read_only,omitempty"`
+	ExpiresAt      timestamp      `json:"expires_at,omitzero"` // an addition to the contract; absent: never
 }
 
 // listEntryOf renders an entry as the route has it: the organization's own, which a narrower key uses for its own scope,
@@ -29,7 +31,7 @@ type listEntry struct {
 func (a *API) listEntryOf(c echo.Context) func(*mail.ListEntry) listEntry {
 	ofOrganization := strings.HasPrefix(c.Path(), "/v0/lists/")
 	return func(e *mail.ListEntry) listEntry {
-		out := listEntry{e.Entry, a.server.OrganizationID(), e.PodID, e.InboxID, e.Reason, e.Direction, e.Type, "domain", timestamp(e.CreatedAt), e.ReadOnly}
+		out := listEntry{e.Entry, a.server.OrganizationID(), e.PodID, e.InboxID, e.Reason, e.Direction, e.Type, "domain", timestamp(e.CreatedAt), e.ReadOnly, timestamp(e.ExpiresAt)}
 		if e.IsAddress() {
 			out.EntryType = "email"
 		}
@@ -104,15 +106,35 @@ func (a *API) createListEntry(c echo.Context, g mail.Grant) error {
 	if err != nil {
 		return err
 	}
-	entry, reason := body.text("entry"), body.text("reason")
+	n := server.NewListEntry{Entry: body.text("entry"), Reason: body.text("reason"), ExpiresAt: body.moment("expires_at")}
 	if err := body.err(); err != nil {
 		return err
 	}
-	e, err := a.server.CreateListEntry(c.Request().Context(), g, l, entry, reason)
+	e, err := a.server.CreateListEntry(c.Request().Context(), g, l, n)
 	if err != nil {
 		return err
 	}
 	return answer(c, a.listEntryOf(c)(&e))
+}
+
+// exportList answers with a whole list, as it is read.
+func (a *API) exportList(c echo.Context, g mail.Grant) error {
+	l, err := pathList(c)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "text/csv; charset=utf-8; header=present")
+	h.Set(echo.HeaderContentDisposition, attachmentDisposition(string(l.Direction)+"-"+string(l.Type)+".csv"))
+	if err := a.server.ExportList(c.Request().Context(), g, l, c.Response()); err != nil {
+		if c.Response().Committed {
+			a.log.Error("an export was cut short", "trace", mail.TraceID(c.Request().Context()), "error", err)
+			panic(http.ErrAbortHandler) // the peer must not take half a list for a whole one
+		}
+		h.Del(echo.HeaderContentDisposition)
+		return err
+	}
+	return nil
 }
 
 func (a *API) deleteListEntry(c echo.Context, g mail.Grant) error {

@@ -105,6 +105,7 @@ func (a *API) Mount(e *echo.Echo) {
 		at.post("/lists/:direction/:type", a.createListEntry)
 		at.get("/lists/:direction/:type/:entry", a.getListEntry)
 		at.delete("/lists/:direction/:type/:entry", a.deleteListEntry)
+		at.get("/exports/lists/:direction/:type", a.exportList)
 	}
 
 	for _, at := range []scope{organization, pod, inbox} {

@@ -145,9 +145,12 @@ var operations = map[string]operation{
 	"GET /lists/:direction/:type/:entry": {id: "lists.get", permission: mail.ListEntryRead, answer: "ListEntry",
 		summary: "Get an entry."},
 	"POST /lists/:direction/:type": {id: "lists.create", permission: mail.ListEntryCreate, body: "CreateListEntryRequest", answer: "ListEntry",
-		summary: "Add an address or a domain; one that is there already is left as it is."},
+		summary: "Add an address or a domain, for good or until a moment; one that is there already is left as it is."},
 	"DELETE /lists/:direction/:type/:entry": {id: "lists.delete", permission: mail.ListEntryDelete,
 		summary: "Remove an entry."},
+
+	"GET /exports/lists/:direction/:type": {id: "exports.getList", permission: mail.ListEntryRead, answer: "text/csv",
+		summary: "Get a whole list as CSV: entry, reason, read_only, created_at, expires_at. An addition to AgentMail's API."},
 
 	"GET /webhooks": {id: "webhooks.list", permission: mail.WebhookRead, query: "limit page_token ascending", answer: "ListWebhooksResponse",
 		summary: "List the webhooks."},
