@@ -78,6 +78,9 @@ func (c showQueueCommand) Run(f *flags) error {
 func showDelivery(w io.Writer, d *mail.Delivery, attempts []mail.DeliveryAttempt) {
 	fmt.Fprintf(w, "delivery\t%d\npurpose\t%s\nmessage\t%s\ntrace\t%s\nsender\t%s\nrecipient\t%s\ncourier\t%s\nstate\t%s\nqueued\t%s\nnext attempt\t%s\n",
 		d.ID, d.Purpose, d.MessageID, d.TraceID, or(d.Sender, "<>"), d.Recipient, d.Courier, d.State, moment(d.CreatedAt), moment(d.NextAttemptAt))
+	if d.HeldBy != "" {
+		fmt.Fprintf(w, "held by\ta key of the %s\n", d.HeldBy)
+	}
 	for _, a := range attempts {
 		fmt.Fprintf(w, "%s\t%s\n", moment(a.At), oneLine(fmt.Sprintf("%s %s %s", or(a.Host, "no host"), or(a.TLS, "no TLS"), a.Reply)))
 	}

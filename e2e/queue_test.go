@@ -46,6 +46,9 @@ mx.dead.example. 60 IN A 127.0.0.9
 	if list := podmail.podmail("queue", "list"); strings.Count(list, "held") != 2 {
 		t.Errorf("held:\n%s", list)
 	}
+	if shown := podmail.podmail("queue", "show", ids["a"]); !strings.Contains(shown, "a key of the organization") {
+		t.Errorf("it is not told who holds it:\n%s", shown)
+	}
 	podmail.podmail("queue", "release", ids["a"])
 	podmail.podmail("queue", "retry", ids["a"])
 	eventually(t, "it was tried again", func() error {

@@ -15,6 +15,7 @@ type Delivery struct {
 	Destination   string // the recipient's domain, in lower case
 	Courier       Courier
 	State         DeliveryState
+	HeldBy        ScopeType // of the key that holds it; empty: it is not held
 	Attempts      int
 	NextAttemptAt time.Time
 	LastReply     string // of the host that was asked last, or what went wrong
@@ -82,7 +83,7 @@ const (
 // DeliveryState is where a delivery stands.
 type DeliveryState string
 
-// The states of a delivery. Queued ones have a NextAttemptAt, held ones wait for the operator; the others are final.
+// The states of a delivery. Queued ones have a NextAttemptAt, held ones wait until they are released; the others are final.
 const (
 	DeliveryQueued    DeliveryState = "queued"
 	DeliveryHeld      DeliveryState = "held"

@@ -1,5 +1,7 @@
 package mail
 
+import "slices"
+
 // Scope says whose rows a call may touch. It holds storage's surrogate keys; the zero Scope is the whole organization.
 // It is an argument of every verb, never hidden in a context.
 type Scope struct {
@@ -16,6 +18,12 @@ const (
 	ScopePod          ScopeType = "pod"
 	ScopeInbox        ScopeType = "inbox"
 )
+
+// Above tells whether scopes of the kind hold those of another.
+func (t ScopeType) Above(other ScopeType) bool {
+	widest := []ScopeType{ScopeOrganization, ScopePod, ScopeInbox}
+	return slices.Index(widest, t) < slices.Index(widest, other)
+}
 
 // Type tells which kind of scope s is.
 func (s Scope) Type() ScopeType {

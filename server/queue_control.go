@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -60,37 +61,74 @@ func (s *Server) DeliveriesOf(ctx context.Context, g mail.Grant, messageID strin
 	return ds, attempts, coded(err, "Message")
 }
 
-// RetryDelivery has a delivery that waits tried at once. A held one is released.
+// RetryDelivery has a delivery that waits tried at once. A held one is released. CodeConflict while the operator has it
+// stopped, CodeForbidden if a wider key than the grant's holds it.
 func (s *Server) RetryDelivery(ctx context.Context, g mail.Grant, id int64) error {
 	now := s.clock.Now()
-	return s.control(ctx, g, id, func(tx storage.Tx, d mail.Delivery) error { return tx.HurryDelivery(d.ID, now) })
-}
-
-// HoldDelivery keeps a delivery in the queue until it is released, however long that is.
-func (s *Server) HoldDelivery(ctx context.Context, g mail.Grant, id int64) error {
-	now := s.clock.Now()
-	return s.control(ctx, g, id, func(tx storage.Tx, d mail.Delivery) error {
-		d.State, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryHeld, time.Time{}, now
-		return tx.UpdateDelivery(d)
+	return s.control(ctx, g, id, func(sys storage.SystemTx, d mail.Delivery) error {
+		if err := mayRelease(g, &d); err != nil {
+			return err
+		}
+		p, err := sys.FindPauseOf(d.ID)
+		if err == nil {
+			return errStopped(g, &p)
+		} else if !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		return sys.For(d.Scope()).HurryDelivery(d.ID, now)
 	})
 }
 
-// ReleaseDelivery lets a held delivery go on. One that is not held is left alone.
+// mayRelease refuses to let go on what a wider key than the grant's holds.
+func mayRelease(g mail.Grant, d *mail.Delivery) error {
+	if d.State != mail.DeliveryHeld || !d.HeldBy.Above(g.KeyScope.Type()) {
+		return nil
+	}
+	return mail.Errorf(mail.CodeForbidden, "The delivery is held by a key of the %s.", d.HeldBy).WithFix("Only a key of the same kind, or the operator, lets it go on.")
+}
+
+// errStopped refuses to try what a pause holds back.
+func errStopped(g mail.Grant, p *mail.Pause) error {
+	err := mail.Errorf(mail.CodeConflict, "The %s %s is stopped: the delivery waits until it goes on.", p.Kind, p.Name)
+	if g.KeyScope.Type() != mail.ScopeOrganization {
+		return err.WithFix("Only the operator lets it go on.")
+	}
+	return err.WithFix("podmail queue resume --%s %s, or DELETE /v0/queue/pauses/%[1]s/%[2]s, lets it go on; then try again.", p.Kind, p.Name)
+}
+
+// HoldDelivery keeps a delivery in the queue until it is released, however long that is: by a key that is no narrower than
+// the widest that held it.
+func (s *Server) HoldDelivery(ctx context.Context, g mail.Grant, id int64) error {
+	now := s.clock.Now()
+	return s.control(ctx, g, id, func(sys storage.SystemTx, d mail.Delivery) error {
+		if by := g.KeyScope.Type(); d.State != mail.DeliveryHeld || by.Above(d.HeldBy) {
+			d.HeldBy = by
+		}
+		d.State, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryHeld, time.Time{}, now
+		return sys.For(d.Scope()).UpdateDelivery(d)
+	})
+}
+
+// ReleaseDelivery lets a held delivery go on. One that is not held is left alone. CodeForbidden if a wider key than the
+// grant's holds it.
 func (s *Server) ReleaseDelivery(ctx context.Context, g mail.Grant, id int64) error {
 	now := s.clock.Now()
-	return s.control(ctx, g, id, func(tx storage.Tx, d mail.Delivery) error {
+	return s.control(ctx, g, id, func(sys storage.SystemTx, d mail.Delivery) error {
 		if d.State != mail.DeliveryHeld {
 			return nil
 		}
-		d.State, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryQueued, now, now
-		return tx.UpdateDelivery(d)
+		if err := mayRelease(g, &d); err != nil {
+			return err
+		}
+		d.State, d.HeldBy, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryQueued, "", now, now
+		return sys.For(d.Scope()).UpdateDelivery(d)
 	})
 }
 
 // DropDelivery gives a delivery up: its outcome is rejected, and its sender is told as of a failure.
 func (s *Server) DropDelivery(ctx context.Context, g mail.Grant, id int64) error {
 	var dropped mail.Delivery
-	err := s.control(ctx, g, id, func(_ storage.Tx, d mail.Delivery) error { dropped = d; return nil })
+	err := s.control(ctx, g, id, func(_ storage.SystemTx, d mail.Delivery) error { dropped = d; return nil })
 	if err != nil {
 		return err
 	}
@@ -98,7 +136,7 @@ func (s *Server) DropDelivery(ctx context.Context, g mail.Grant, id int64) error
 }
 
 // control changes a delivery that waits. conflict if it is settled.
-func (s *Server) control(ctx context.Context, g mail.Grant, id int64, change func(storage.Tx, mail.Delivery) error) error {
+func (s *Server) control(ctx context.Context, g mail.Grant, id int64, change func(storage.SystemTx, mail.Delivery) error) error {
 	if err := g.Require(mail.MessageSend); err != nil {
 		return err
 	}
@@ -110,7 +148,7 @@ func (s *Server) control(ctx context.Context, g mail.Grant, id int64, change fun
 		if !d.State.Waits() {
 			return mail.Errorf(mail.CodeConflict, "The delivery does not wait any more: it is %s.", d.State)
 		}
-		return change(sys.For(d.Scope()), d)
+		return change(sys, d)
 	})
 	if err == nil {
 		s.hub.Wake(d.Scope())

@@ -71,7 +71,7 @@ func (s *Server) begin(ctx context.Context, l *load) {
 	s.transfers.Go(func() { s.carryAway(ctx, l) })
 }
 
-// carryUrgent begins what the operator wants tried, whatever is known of its destination.
+// carryUrgent begins what somebody wants tried, whatever is known of its destination.
 func (s *Server) carryUrgent(ctx context.Context) error {
 	var loads []*load
 	err := s.store.System().Read(ctx, func(sys storage.SystemTx) error {

@@ -9,7 +9,7 @@ import (
 )
 
 const deliveryColumns = `d.id, d.pod_id, d.inbox_id, d.message_id, coalesce(m.message_id, d.gone_message_id), d.sender, d.recipient, d.destination, d.courier, d.state, d.attempts, d.next_attempt_at, d.last_reply, d.notified, d.trace_id, d.created_at, d.updated_at,
-	d.envelope_id, d.return, d.require_tls, d.notify, d.original_recipient, d.purpose, d.origin`
+	d.envelope_id, d.return, d.require_tls, d.notify, d.original_recipient, d.purpose, d.origin, d.held_by`
 const deliveryFrom = ` FROM deliveries d LEFT JOIN messages m ON m.id = d.message_id AND {scope m} WHERE {scope d} `
 
 var (
@@ -22,8 +22,8 @@ var (
 	insertDelivery   = tables.Compile(`INSERT INTO deliveries (pod_id, inbox_id, message_id, sender, recipient, destination, courier, state, next_attempt_at, trace_id, created_at, updated_at,
 		envelope_id, return, require_tls, notify, original_recipient, purpose, origin, blob_id, trace, gone_message_id)
 		VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`)
-	updateDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7 WHERE id = ?1 AND {scope deliveries}`)
-	settleDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = attempts + 1, next_attempt_at = NULL, last_reply = ?3, urgent = 0, updated_at = ?4
+	updateDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7, held_by = ?8 WHERE id = ?1 AND {scope deliveries}`)
+	settleDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = attempts + 1, next_attempt_at = NULL, last_reply = ?3, urgent = 0, updated_at = ?4, held_by = NULL
 		WHERE id = ?1 AND state IN ('queued', 'held') AND {scope deliveries} RETURNING message_id`)
 	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
 	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3, trace = (SELECT m.trace FROM messages m WHERE m.id = ?1 AND {scope m}) WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
@@ -34,14 +34,14 @@ var (
 )
 
 func scanDelivery(r *sqlite.Row) (d mail.Delivery, err error) {
-	var courier, state, purpose, origin string
+	var courier, state, purpose, origin, heldBy string
 	err = r.Scan(&d.ID, &d.Pod, &d.Inbox, &d.Message, &d.MessageID, &d.Sender, &d.Recipient, &d.Destination,
 		&courier, &state, &d.Attempts, &d.NextAttemptAt, &d.LastReply, &d.Notified, &d.TraceID, &d.CreatedAt, &d.UpdatedAt,
-		&d.EnvelopeID, &d.Return, &d.RequireTLS, &d.Notify, &d.OriginalRecipient, &purpose, &origin)
+		&d.EnvelopeID, &d.Return, &d.RequireTLS, &d.Notify, &d.OriginalRecipient, &purpose, &origin, &heldBy)
 	if err != nil {
 		return d, err
 	}
-	d.Courier, d.State, d.Purpose = mail.Courier(courier), mail.DeliveryState(state), mail.Purpose(purpose)
+	d.Courier, d.State, d.Purpose, d.HeldBy = mail.Courier(courier), mail.DeliveryState(state), mail.Purpose(purpose), mail.ScopeType(heldBy)
 	return d, decode(origin, &d.Origin)
 }
 
@@ -95,7 +95,7 @@ func (tx Tx) insertDelivery(d mail.Delivery, blob, trace, messageID any) error {
 
 // UpdateDelivery writes where a delivery stands.
 func (tx Tx) UpdateDelivery(d mail.Delivery) error {
-	_, err := tx.tx.Exec(updateDelivery, d.ID, string(d.State), d.Attempts, d.NextAttemptAt, sqlite.Null(d.LastReply), d.Notified, d.UpdatedAt)
+	_, err := tx.tx.Exec(updateDelivery, d.ID, string(d.State), d.Attempts, d.NextAttemptAt, sqlite.Null(d.LastReply), d.Notified, d.UpdatedAt, sqlite.Null(string(d.HeldBy)))
 	return err
 }
 

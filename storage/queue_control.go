@@ -7,10 +7,14 @@ import (
 	"podmail/storage/sqlite"
 )
 
+// isStopped tells of a delivery d to another host whether a pause q holds it back.
+const isStopped = `d.courier = 'smtp' AND (q.kind = 'pod' AND q.pod_id = d.pod_id OR q.kind = 'destination' AND q.name = d.destination
+	OR q.kind = 'domain' AND q.name = lower(substr(d.sender, instr(d.sender, '@') + 1)))`
+
 const pauseColumns = `q.kind, q.pod_id, q.name, q.reason, q.created_at`
 
 var (
-	hurryDelivery         = tables.Compile(`UPDATE deliveries SET state = 'queued', urgent = 1, next_attempt_at = ?2, updated_at = ?2 WHERE id = ?1 AND {scope deliveries}`)
+	hurryDelivery         = tables.Compile(`UPDATE deliveries SET state = 'queued', held_by = NULL, urgent = 1, next_attempt_at = ?2, updated_at = ?2 WHERE id = ?1 AND {scope deliveries}`)
 	insertDeliveryAttempt = tables.Compile(`INSERT INTO delivery_attempts (pod_id, inbox_id, delivery_id, host, tls, failure, reply, created_at) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
 	listDeliveryAttempts  = tables.Compile(`SELECT a.host, a.tls, a.failure, a.reply, a.created_at FROM delivery_attempts a WHERE a.delivery_id = ? AND {scope a} ORDER BY a.id`)
 	deleteTheirAttempts   = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT d.id FROM deliveries d WHERE d.message_id = ?1 AND d.state NOT IN ('queued', 'held') AND {scope d}) AND {scope delivery_attempts}`)
@@ -18,9 +22,10 @@ var (
 	listOwnPauses         = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.pod_id = {pod} AND {scope q}`)
 	deletePauses          = tables.Compile(`DELETE FROM queue_pauses WHERE {scope queue_pauses}`)
 
-	listUrgent     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.urgent = 1 AND d.state = 'queued' AND d.courier = 'smtp' AND {organization} LIMIT ?`)
+	listUrgent     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.urgent = 1 AND d.state = 'queued' AND d.courier = 'smtp' AND NOT EXISTS (SELECT 1 FROM queue_pauses q WHERE ` + isStopped + `) AND {organization} LIMIT ?`)
 	listPauses     = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE {organization} ORDER BY q.kind, q.name LIMIT 10000`)
 	findPause      = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.kind = ?1 AND q.name = ?2 AND {organization}`)
+	findPauseOf    = tables.Compile(`SELECT ` + pauseColumns + ` FROM deliveries d JOIN queue_pauses q ON ` + isStopped + ` WHERE d.id = ?1 AND {organization} ORDER BY q.kind DESC, q.name LIMIT 1`)
 	insertPause    = tables.Compile(`INSERT OR IGNORE INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}`)
 	deletePause    = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
 	listMessagesOf = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.message_id = ?1 AND {organization} ORDER BY m.id LIMIT ?2`)
@@ -66,7 +71,7 @@ func (tx Tx) DeletePauses() error {
 	return err
 }
 
-// ListUrgent lists deliveries to other hosts that the operator wants tried at once.
+// ListUrgent lists deliveries to other hosts that somebody wants tried at once, but for those that are stopped.
 func (tx SystemTx) ListUrgent(limit int) ([]Job, error) {
 	return all(tx.Tx, listUrgent, scanJob, limit)
 }
@@ -79,6 +84,11 @@ func (tx SystemTx) ListPauses() ([]mail.Pause, error) {
 // FindPause finds what is stopped by what it is.
 func (tx SystemTx) FindPause(kind mail.PauseKind, name string) (mail.Pause, error) {
 	return get(tx.Tx, findPause, scanPause, string(kind), name)
+}
+
+// FindPauseOf finds what holds a delivery back. ErrNotFound if nothing does.
+func (tx SystemTx) FindPauseOf(delivery int64) (mail.Pause, error) {
+	return get(tx.Tx, findPauseOf, scanPause, delivery)
 }
 
 // InsertPause stops something; what is stopped already stays as it is.

@@ -180,11 +180,11 @@ var operations = map[string]operation{
 	"GET /queue/:queued_id": {id: "queue.get", permission: mail.MessageRead, answer: "QueuedDelivery",
 		summary: "Get a delivery with its attempts. An addition to AgentMail's API."},
 	"POST /queue/:queued_id/retry": {id: "queue.retry", permission: mail.MessageSend,
-		summary: "Try a delivery at once, whatever is known of its destination. An addition to AgentMail's API."},
+		summary: "Try a delivery at once, whatever is known of its destination; refused while a pause holds it back, or a wider key. An addition to AgentMail's API."},
 	"POST /queue/:queued_id/hold": {id: "queue.hold", permission: mail.MessageSend,
 		summary: "Keep a delivery in the queue until it is released. An addition to AgentMail's API."},
 	"POST /queue/:queued_id/release": {id: "queue.release", permission: mail.MessageSend,
-		summary: "Let a held delivery go on. An addition to AgentMail's API."},
+		summary: "Let a held delivery go on, unless a wider key holds it. An addition to AgentMail's API."},
 	"POST /queue/:queued_id/drop": {id: "queue.drop", permission: mail.MessageSend,
 		summary: "Give a delivery up; its outcome is rejected. An addition to AgentMail's API."},
 
