@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,8 @@ const (
 	reportLife   = 400 * 24 * time.Hour // for which they are kept
 	maxSources   = 200                  // rows that are kept of a report, those with the most messages
 	maxTLSReport = 64 << 10             // bytes that are kept of a TLS report
+	maxReading   = 2                    // that are read at a time
+	readingTime  = 20 * time.Second     // for waiting until there is room, and reading one
 )
 
 // DMARCReport is an aggregate report on a domain. Of its records the largest are kept; Passed and Failed count the others too.
@@ -91,8 +94,11 @@ func (s *Server) readDomainReport(ctx context.Context, address string, p *mail.P
 	if err != nil {
 		return out, coded(err, "Mailbox")
 	}
-	s.reading <- struct{}{} // reports unpack to much more than was sent
-	defer func() { <-s.reading }()
+	ctx, done, err := s.turnToRead(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer done()
 	out = domainReport{mail.DomainReport{Domain: d.ID, Kind: kind, CreatedAt: r.at}, d.Scope()}
 	var about string
 	if kind == mail.ReportDMARC {
@@ -101,6 +107,8 @@ func (s *Server) readDomainReport(ctx context.Context, address string, p *mail.P
 		about, err = out.readTLS(p, s.whole(ctx, c, r.trace), name)
 	}
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return out, mail.Errorf(mail.CodeUnavailable, "The report could not be read in time.")
 	case errors.Is(err, errNoReport):
 		return out, mail.Errorf(mail.CodeInvalid, "%s takes reports only, and the message holds none.", address)
 	case err != nil:
@@ -110,6 +118,19 @@ func (s *Server) readDomainReport(ctx context.Context, address string, p *mail.P
 		return out, mail.Errorf(mail.CodeInvalid, "The report is about %s, not about %s.", about, name)
 	}
 	return out, nil
+}
+
+// turnToRead waits until there is room for one more report: they unpack to much more than was sent. Whoever comes when
+// too many wait, or whose report takes too long, is to come again. The turn ends with done.
+func (s *Server) turnToRead(ctx context.Context) (_ context.Context, done func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, readingTime)
+	select {
+	case s.reading <- struct{}{}:
+		return ctx, func() { <-s.reading; cancel() }, nil
+	case <-ctx.Done():
+		cancel()
+		return nil, nil, mail.Errorf(mail.CodeUnavailable, "Too many reports are being read: try again later.")
+	}
 }
 
 // errNoReport says that a message holds no report.
@@ -123,14 +144,8 @@ func (r *domainReport) readDMARC(p *mail.Parsed, bytes io.ReaderAt) (domain stri
 	} else if report == nil {
 		return "", errNoReport
 	}
-	for i := range report.Records {
-		if rec := &report.Records[i]; rec.Aligned() {
-			r.Passed += rec.Count
-		} else {
-			r.Failed += rec.Count
-		}
-	}
-	slices.SortStableFunc(report.Records, func(a, b dmarc.Record) int { return int(b.Count - a.Count) })
+	r.Passed, r.Failed = report.Passed, report.Failed
+	slices.SortStableFunc(report.Records, func(a, b dmarc.Record) int { return cmp.Compare(b.Count, a.Count) })
 	report.Records = report.Records[:min(len(report.Records), maxSources)]
 	r.ReportID, r.Organization, r.Begin, r.End = report.ID, report.Organization, report.Begin, report.End
 	r.Details, err = json.Marshal(report)

@@ -4,14 +4,14 @@ package dmarc
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/text/encoding/htmlindex"
 )
 
 // Report is an aggregate report.
@@ -23,7 +23,9 @@ type Report struct {
 	Begin, End   time.Time
 	Errors       []string
 	Policy       Policy
-	Records      []Record
+	Records      []Record // as they come; of a report that was read with more than a thousand, the largest of these
+	// Messages that passed and that failed, in all records of a report that was read.
+	Passed, Failed int64
 }
 
 // Policy is what the domain had published, as the receiver understood it.
@@ -63,23 +65,17 @@ func (r *Record) Aligned() bool { return r.DKIM == "pass" || r.SPF == "pass" }
 
 // Bounds on what is kept of a report.
 const (
-	maxRecords = 10_000
+	maxRecords = 1000
 	maxResults = 20 // of a record
 	maxValue   = 255
 	maxCount   = 1 << 40
 )
 
-// Unmarshal reads a report.
+// Unmarshal reads a report. One that is made to fill a memory is an error.
 func Unmarshal(r io.Reader) (*Report, error) {
-	d := xml.NewDecoder(r)
+	in := newTokens(r)
+	d := xml.NewTokenDecoder(in)
 	d.Strict = false
-	d.CharsetReader = func(charset string, in io.Reader) (io.Reader, error) {
-		enc, err := htmlindex.Get(charset)
-		if err != nil {
-			return nil, fmt.Errorf("read a report in %q: %w", charset, err)
-		}
-		return enc.NewDecoder().Reader(in), nil
-	}
 	out := &Report{}
 	seen := false
 	for {
@@ -100,6 +96,7 @@ func Unmarshal(r io.Reader) (*Report, error) {
 			seen = true
 			continue
 		}
+		in.part = 0
 		if err := out.element(d, &start); err != nil {
 			return nil, fmt.Errorf("read an aggregate report: %w", err)
 		}
@@ -107,6 +104,7 @@ func Unmarshal(r io.Reader) (*Report, error) {
 	if out.Policy.Domain == "" || out.ID == "" {
 		return nil, fmt.Errorf("the aggregate report names no domain or has no id")
 	}
+	out.Records = largest(out.Records)
 	return out, nil
 }
 
@@ -126,20 +124,39 @@ func (r *Report) element(d *xml.Decoder, start *xml.StartElement) error {
 		}
 		r.Policy = p.policy()
 	case "record":
-		if len(r.Records) == maxRecords {
-			return d.Skip()
-		}
 		var rec xmlRecord
 		if err := d.DecodeElement(&rec, start); err != nil {
 			return err
 		}
 		if record, ok := rec.record(); ok {
-			r.Records = append(r.Records, record)
+			r.take(record)
 		}
 	default:
 		return d.Skip()
 	}
 	return nil
+}
+
+// take counts a record, and keeps it unless there are many larger ones.
+func (r *Report) take(record Record) {
+	if record.Aligned() {
+		r.Passed += record.Count
+	} else {
+		r.Failed += record.Count
+	}
+	if r.Records = append(r.Records, record); len(r.Records) == 2*maxRecords {
+		r.Records = largest(r.Records)
+	}
+}
+
+// largest is as many records as are kept: all, in their order, or those of the most messages.
+func largest(records []Record) []Record {
+	if len(records) <= maxRecords {
+		return records
+	}
+	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(b.Count, a.Count) })
+	clear(records[maxRecords:])
+	return records[:maxRecords]
 }
 
 // Marshal writes a report.

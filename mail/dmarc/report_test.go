@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func provider() *Report {
 				DKIMResults: []DKIMResult{{"sender.test", "podmail1", "pass"}, {"list.test", "", "fail"}}, SPFResults: []SPFResult{{"list.test", "", "pass"}}},
 			{Source: netip.MustParseAddr("2001:db8::7"), Count: 3, Disposition: "quarantine", DKIM: "fail", SPF: "fail", Reasons: []Reason{{"local_policy", "arc=pass"}},
 				EnvelopeFrom: "spoof.test", HeaderFrom: "sender.test"},
-		}}
+		}, Passed: 12, Failed: 3}
 }
 
 var address = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -67,19 +68,67 @@ func TestUnmarshalDialects(t *testing.T) {
 	}
 }
 
-func TestUnmarshalIsBounded(t *testing.T) {
+const head = "<feedback><report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published>"
+
+// TestManyRecords: all are counted, and the largest are kept.
+func TestManyRecords(t *testing.T) {
+	const n = 5*maxRecords + 10
 	var b strings.Builder
-	b.WriteString("<feedback><report_metadata><report_id>" + strings.Repeat("x", 5000) + "</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published>")
-	for range maxRecords + 10 {
-		b.WriteString("<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row></record>")
+	b.WriteString(strings.Replace(head, ">x<", ">"+strings.Repeat("x", 5000)+"<", 1))
+	passed, failed := int64(0), int64(0)
+	for i := range n {
+		count, dkim := int64((i*7919)%n+1), "pass" // each from 1 to n once, in no order
+		if passed += count; i%3 == 0 {
+			passed, failed, dkim = passed-count, failed+count, "fail"
+		}
+		fmt.Fprintf(&b, "<record><row><source_ip>192.0.2.1</source_ip><count>%d</count><policy_evaluated><dkim>%s</dkim></policy_evaluated></row></record>", count, dkim)
 	}
 	b.WriteString("<record><row><source_ip>192.0.2.1</source_ip><count>99999999999999999999</count></row></record></feedback>")
 	r, err := Unmarshal(strings.NewReader(b.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Records) != maxRecords || len(r.ID) != maxValue {
-		t.Errorf("%d records, an id of %d bytes", len(r.Records), len(r.ID))
+	if len(r.Records) != maxRecords || r.Records[0].Count != n || r.Records[maxRecords-1].Count != n-maxRecords+1 || len(r.ID) != maxValue {
+		t.Errorf("%d records, from %d to %d, an id of %d bytes", len(r.Records), r.Records[0].Count, r.Records[len(r.Records)-1].Count, len(r.ID))
+	}
+	if r.Passed != passed || r.Failed != failed {
+		t.Errorf("%d passed and %d failed of %d and %d", r.Passed, r.Failed, passed, failed)
+	}
+}
+
+// TestBombs are refused before they take memory or time, whatever they are made of.
+func TestBombs(t *testing.T) {
+	const size = 16 << 20
+	fill := func(piece string) string { return strings.Repeat(piece, size/len(piece)) }
+	for name, c := range map[string]struct{ text, want string }{
+		"deep":          {head + fill("<a>"), "nested more than"},
+		"before it":     {fill("<a>"), "no aggregate report"},
+		"flat":          {head + fill("<a/>"), "elements"},
+		"of a part":     {head + "<b>" + fill("<a/>"), "a part of it has more than"},
+		"results":       {head + "<record><auth_results>" + fill("<dkim/>"), "a part of it has more than"},
+		"errors":        {"<feedback><report_metadata>" + fill("<error/>"), "a part of it has more than"},
+		"attributes":    {head + "<a " + fill(`b="" `), "longer than"},
+		"names":         {head + "<a " + fill("b "), "longer than"},
+		"one attribute": {head + `<a b="` + fill("x"), "longer than"},
+		"name":          {head + "<" + fill("x"), "longer than"},
+		"text":          {head + "<a>" + fill("x"), "longer than"},
+		"comment":       {head + "<!--" + fill("x"), "longer than"},
+		"directive":     {"<!DOCTYPE feedback [" + fill("<!ENTITY x 'y'>"), "longer than"},
+		"instruction":   {"<?xml " + fill("x"), "longer than"},
+		"character set": {`<?xml version="1.0" encoding="windows-1252"?>` + head + "<a " + fill("b "), "longer than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r, err := Unmarshal(strings.NewReader(c.text))
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, %v", r, err)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 && name != "flat" { // there it is given back as it goes
+				t.Errorf("%d bytes of memory", n)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@
 package tlsrpt
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,6 +81,7 @@ func (s *Strings) UnmarshalJSON(b []byte) error {
 // Bounds on what is kept of a report.
 const (
 	maxJSON     = 4 << 20
+	maxObjects  = 20_000 // of a few bytes each, which are much more in memory
 	maxPolicies = 100
 	maxFailures = 1000 // of a policy
 	maxStrings  = 100
@@ -95,6 +97,9 @@ func Unmarshal(r io.Reader) (*Report, error) {
 	}
 	if len(b) > maxJSON {
 		return nil, fmt.Errorf("the TLS report is larger than %d bytes", maxJSON)
+	}
+	if n := bytes.Count(b, []byte("{")); n > maxObjects {
+		return nil, fmt.Errorf("the TLS report has more than %d policies and failures", maxObjects)
 	}
 	out := &Report{}
 	if err := json.Unmarshal(b, out); err != nil {

@@ -3,6 +3,7 @@ package tlsrpt
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,26 @@ func TestWrite(t *testing.T) {
 	}
 	if diff := cmp.Diff(provider(), back); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestBombs are refused before they take memory.
+func TestBombs(t *testing.T) {
+	for name, text := range map[string]string{
+		"policies": `{"report-id":"x","policies":[` + strings.Repeat("{},", maxJSON/3-20) + "{}]}",
+		"failures": `{"report-id":"x","policies":[{"failure-details":[` + strings.Repeat("{},", maxJSON/3-30) + "{}]}]}",
+		"deep":     strings.Repeat("[", maxJSON),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := Unmarshal(strings.NewReader(text))
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			t.Errorf("%s: %d policies", name, len(r.Policies))
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 8*maxJSON {
+			t.Errorf("%s: %d bytes of memory", name, n)
+		}
 	}
 }
 
