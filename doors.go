@@ -107,7 +107,8 @@ func newFilter(cfg *config.Config) *scan.Rspamd {
 // newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
 func newVerifier(cfg *config.Config) *verify.Verifier {
 	resolver := dns.NewCache(newResolver(cfg), wallClock{})
-	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes(), BlockLists: cfg.SMTP.BlockLists})
+	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes(), BlockLists: cfg.SMTP.BlockLists,
+		MaxHeader: int(cfg.Limits.HeaderSize)})
 }
 
 func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger, counted *prometheus.Registry) *doors {

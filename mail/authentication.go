@@ -130,8 +130,8 @@ func (d *DMARCResult) Asks() DMARCPolicy {
 	return PolicyNone
 }
 
-// NoAuthor tells that the message does not say whose it is so that a policy can be found: several From fields, too many
-// authors, or a header too long to see them all.
+// NoAuthor tells that the message does not say whose it is so that a policy can be found: no From field or several, one
+// without a domain or with something that cannot be read, too many authors, or a header too long to see them all.
 func (d *DMARCResult) NoAuthor() bool { return d.Result == AuthPermError && d.From == "" }
 
 // ListedAt is a DNS block list that has the peer's address (RFC 5782).

@@ -68,6 +68,9 @@ func TestWhatItsDomainDisownsIsKeptOutOfTheInboxOrRefused(t *testing.T) {
 			a.DMARC = mail.DMARCResult{Result: mail.AuthPermError, Reason: "there are 2 From fields"}
 			a.SPF.Result = mail.AuthPass
 		}, "unauthenticated", mail.ReasonUnauthenticatedMessage},
+		{"there is no From field", func(a *mail.Authentication) {
+			a.DMARC = mail.DMARCResult{Result: mail.AuthPermError, Reason: "there is no From field"}
+		}, "unauthenticated", mail.ReasonUnauthenticatedMessage},
 		{"the policy cannot be read", func(a *mail.Authentication) { a.DMARC.Result = mail.AuthPermError }, "received", ""},
 		{"SPF fails", spfFail, "unauthenticated", mail.ReasonSPFFailed},
 		{"SPF fails softly", func(a *mail.Authentication) { a.SPF.Result = mail.AuthSoftFail }, "received", ""},

@@ -11,8 +11,9 @@ import (
 
 // Bounds on what is described and kept of one message. What lies beyond stays in its bytes.
 const (
-	maxHeader = 256 << 10 // of the headers of one part
-	maxParts  = 1000      // further ones are body of the part around them
+	maxHeader = 1<<20 + 32<<10 // of the message's header: what is let in, and what we put on top of it
+	maxPart   = 256 << 10      // of the header of a part
+	maxParts  = 1000           // further ones are body of the part around them
 	maxDepth  = 100
 	maxText   = 64 << 10 // decoded, of each shown body, for search
 	previewOf = 4 << 10  // decoded, of each shown body, for the preview
@@ -146,6 +147,10 @@ func (p *parser) start() int64 {
 
 // header reads up to and including the empty line. ended tells that the part ended within its header.
 func (p *parser) header(part *mail.Part, depth int) (header []byte, ended bool) {
+	most := maxPart
+	if depth == 0 {
+		most = maxHeader
+	}
 	first := true
 	for p.advance() {
 		if p.boundary() {
@@ -162,7 +167,7 @@ func (p *parser) header(part *mail.Part, depth int) (header []byte, ended bool) 
 			return nil, false
 		}
 		first = false
-		if len(header)+len(p.text) < maxHeader {
+		if len(header)+len(p.text) < most {
 			header = append(append(header, p.text...), p.eol...)
 		}
 	}

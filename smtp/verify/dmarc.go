@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	msgauth "github.com/emersion/go-msgauth/dmarc"
-	"golang.org/x/net/idna"
 
 	"podmail/mail"
 	"podmail/mail/dmarc"
@@ -79,25 +78,39 @@ func readPolicy(text string) (r policyRecord, err error) {
 }
 
 // dmarc judges the message by the domain of its author. With several authors the worst verdict counts, so that one more
-// does not hide another; a message with several From fields has none that can pass (RFC 7489 6.6.1).
+// does not hide another. A message that does not say in one way whose it is has no author who can pass: several From fields,
+// none, or what cannot be read (RFC 7489 6.6.1).
 func (c *Check) dmarc(ctx context.Context, a *mail.Authentication) mail.DMARCResult {
-	domains, fields := authors(c.header), len(c.header.named("from"))
+	domains, sure := authors(c.reader.header)
+	fields := len(c.header.named("from"))
+	reason := ""
 	switch {
 	case c.reader.cut > 0: // there may be one more From than we see
-		return mail.DMARCResult{Result: mail.AuthPermError, Reason: "the header is too long"}
+		reason = "the header is too long"
+	case fields == 0:
+		reason = "there is no From field"
 	case len(domains) > maxAuthors:
-		return mail.DMARCResult{Result: mail.AuthPermError, Reason: "From names too many domains"}
-	case len(domains) == 0 && fields < 2:
-		return mail.DMARCResult{Result: mail.AuthNone, Reason: "From names no domain"}
+		reason = "From names too many domains"
+	case fields > 1:
+		reason = fmt.Sprintf("there are %d From fields", fields)
+	case !sure:
+		reason = "From holds what is no address"
+	case len(domains) == 0:
+		reason = "From names no domain"
 	}
-	worst := mail.DMARCResult{Result: mail.AuthPass}
+	worst := c.v.judgeAll(ctx, domains[:min(len(domains), maxAuthors)], a, c.reader.sample())
+	if reason != "" && worst.Asks() == mail.PolicyNone {
+		return mail.DMARCResult{Result: mail.AuthPermError, Reason: reason}
+	}
+	return worst
+}
+
+// judgeAll judges by each author's domain. Of verdicts that weigh the same the first author's is given.
+func (v *Verifier) judgeAll(ctx context.Context, domains []string, a *mail.Authentication, sample int) (worst mail.DMARCResult) {
 	for i, domain := range domains {
-		if r := c.v.judge(ctx, domain, a, c.reader.sample()); i == 0 || severity(&r) > severity(&worst) {
+		if r := v.judge(ctx, domain, a, sample); i == 0 || severity(&r) > severity(&worst) {
 			worst = r
 		}
-	}
-	if fields > 1 && worst.Asks() == mail.PolicyNone {
-		return mail.DMARCResult{Result: mail.AuthPermError, Reason: fmt.Sprintf("there are %d From fields", fields)}
 	}
 	return worst
 }
@@ -117,22 +130,30 @@ func severity(r *mail.DMARCResult) int {
 	return 4 + map[mail.DMARCPolicy]int{mail.PolicyQuarantine: 1, mail.PolicyReject: 2}[r.Asks()]
 }
 
-// authors are the domains in From, each once, in ASCII.
-func authors(h header) (domains []string) {
-	seen := map[string]bool{}
-	for _, f := range h.named("from") {
-		for _, a := range parse.Addresses(f.unfolded()) {
-			domain := strings.ToLower(strings.TrimSuffix(a.Host, "."))
-			if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
-				domain = ascii
-			}
-			if mail.ValidDomain(domain) && !seen[domain] {
-				seen[domain] = true
-				domains = append(domains, domain)
-			}
+// authors are the domains of those whom From names, each once, in ASCII. Of what is no name in DNS it is the part that is
+// one. sure is false if there may be others.
+func authors(header []byte) (domains []string, sure bool) {
+	addresses, sure := parse.Authors(header, "From")
+	for _, a := range addresses {
+		if a.Host == parse.MissingDomain {
+			continue
+		}
+		domain := parse.Domain(a.Host)
+		for ; domain != "" && !mayBePublished(domain); _, domain, _ = strings.Cut(domain, ".") {
+			sure = false
+		}
+		if domain != "" && !slices.Contains(domains, domain) {
+			domains = append(domains, domain)
 		}
 	}
-	return domains
+	return domains, sure
+}
+
+// mayBePublished tells whether DNS may have a domain, though no host may be called so: some are, with an underscore.
+func mayBePublished(domain string) bool {
+	return isName(domain) && !strings.ContainsFunc(domain, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("-_*.", r))
+	})
 }
 
 // judge evaluates DMARC for one author's domain (RFC 7489 6.6.2).

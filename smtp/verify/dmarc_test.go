@@ -1,10 +1,13 @@
 package verify_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"podmail/mail"
+	"podmail/mail/parse"
+	"podmail/smtp/verify"
 )
 
 // TestDMARC is RFC 7489's rules by example: the envelope's sender is joe@example.org from 192.0.2.1, for which SPF
@@ -44,7 +47,7 @@ func TestDMARC(t *testing.T) {
 		{"two From fields, one true and one without a policy", "joe@example.org\r\nfrom : ceo@bank.example", map[string]string{"example.org": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthPermError}, "none"},
 		{"two From fields without a domain", "joe\r\nFrom: ceo", nil, mail.DMARCResult{Result: mail.AuthPermError}, "none"},
 		{"two addresses run together", "<ceo@bank.example> <joe@example.org>", map[string]string{"example.org": "v=DMARC1; p=reject", "bank.example": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthFail, Policy: "reject", Domain: "bank.example"}, "reject"},
-		{"no author", "undisclosed", nil, mail.DMARCResult{Result: mail.AuthNone}, "none"},
+		{"no author", "undisclosed", nil, mail.DMARCResult{Result: mail.AuthPermError}, "none"},
 		{"another script", "ceo@bänk.example", map[string]string{"xn--bnk-qla.example": "v=DMARC1; p=reject"}, mail.DMARCResult{Result: mail.AuthFail, Policy: "reject", Domain: "xn--bnk-qla.example"}, "reject"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,9 +83,112 @@ func TestWhatCannotBeLookedUpIsATemporaryError(t *testing.T) {
 	}
 }
 
+// TestNoSpellingOfFromHidesWhoseItIs: bank.example wants what is not its own rejected, joe@example.org is who sends.
+func TestNoSpellingOfFromHidesWhoseItIs(t *testing.T) {
+	w := newWorld()
+	w.Set(mail.RecordTXT, "example.org", "v=spf1 ip4:192.0.2.0/24 -all")
+	w.Set(mail.RecordTXT, "_dmarc.example.org", "v=DMARC1; p=reject")
+	w.Set(mail.RecordTXT, "_dmarc.bank.example", "v=DMARC1; p=reject")
+	const rejected, nobody, passes, unknown = "rejected", "nobody", "passes", "unknown"
+	for from, want := range map[string]string{
+		"From: Ceo <ceo@bank.example>\r\n":                                        rejected,
+		"From: \"x\" <ceo@bank.example> (<joe@example.org>)\r\n":                  rejected,
+		"From: ceo@bank.example (<joe@example.org>)\r\n":                          rejected,
+		"From: <ceo@bank.example(c)>\r\n":                                         rejected,
+		"From: <ceo@(c)bank.example>\r\n":                                         rejected,
+		"From: <ceo@bank . example>\r\n":                                          rejected,
+		"From: <ceo@bank\r\n .example>\r\n":                                       rejected,
+		"From: <ceo @ bank.example.>\r\n":                                         rejected,
+		"From: ceo@bank.example。\r\n":                                             rejected,
+		"From: ceo@bank｡ｅxample\r\n":                                              rejected,
+		"From: ceo@a_b.bank.example\r\n":                                          rejected,
+		"From: ceo@-x.bank.example\r\n":                                           rejected,
+		"From: ceo@*.bank.example\r\n":                                            rejected,
+		"From: ceo@xn--a.bank.example\r\n":                                        rejected,
+		"From: ceo@..bank.example\r\n":                                            rejected,
+		"From: ceo@" + strings.Repeat("a", 64) + ".bank.example\r\n":              rejected,
+		"From: ceo@" + strings.Repeat("a.", 200) + "bank.example\r\n":             rejected,
+		"From: ceo@!.bank.example\r\n":                                            rejected,
+		"From: \"joe@example.org\"@bank.example\r\n":                              rejected,
+		"From: ceo@bank.example@\r\n":                                             rejected,
+		"From: ceo@bank.example joe@example.org\r\n":                              rejected,
+		"From: ceo@bank.example <joe@example.org>\r\n":                            rejected,
+		"From: ceo@bank.example: <joe@example.org>;\r\n":                          rejected,
+		"From: G: ceo@bank.example;\r\n":                                          rejected,
+		"From: <@example.org:ceo@bank.example>\r\n":                               rejected,
+		"From: \"x <ceo@bank.example>\r\n":                                        rejected,
+		"From: (x <ceo@bank.example> joe@example.org\r\n":                         rejected,
+		"From: [<ceo@bank.example>] <joe@example.org>\r\n":                        rejected,
+		"From: <ceo@bank.example\r\n":                                             rejected,
+		"From: ceo@ba\x00nk.example\r\n":                                          rejected,
+		"":                                                                        nobody,
+		"From: \r\n":                                                              nobody,
+		"From: G:;\r\n":                                                           nobody,
+		"From: ceo\r\n":                                                           nobody,
+		"From: \"ceo@bank.example\"\r\n":                                          nobody,
+		"From: =?utf-8?q?ceo=40bank.example?=\r\n":                                nobody,
+		"From: ceo@missing-domain.invalid\r\n":                                    nobody,
+		"From: ceo@[192.0.2.1]\r\n":                                               nobody,
+		"From: ceo@bank.example\"\r\n":                                            nobody,
+		"From: ceo@bank example\r\n":                                              nobody,
+		"From: joe@example.org@\r\n":                                              nobody,
+		"From: ..joe@..example.org\r\n":                                           nobody,
+		"From: " + strings.Repeat("joe@example.org, ", 1000) + "c@x.test\r\n":     nobody,
+		"From: " + strings.Repeat("joe@example.org, ", 999) + "j@example.org\r\n": passes,
+		"From: \"ceo@bank.example\" <joe@example.org>\r\n":                        passes,
+		"From: joe@example.org <joe@example.org>\r\n":                             passes,
+		"From: Joe (of bank.example) <joe@lists.example.org>\r\n":                 passes,
+		"From: joe@other.example\r\n":                                             unknown,
+		"From: joe@my_host.other.example\r\n":                                     unknown,
+	} {
+		w.asked = nil
+		a := w.check(t, from+"Subject: x\r\n\r\nHi.\r\n")
+		got := unknown
+		switch d := &a.DMARC; {
+		case d.Asks() == mail.PolicyReject && d.Domain == "bank.example":
+			got = rejected
+		case d.NoAuthor() && d.Reason != "":
+			got = nobody
+		case d.Result == mail.AuthPass:
+			got = passes
+		}
+		if got != want {
+			t.Errorf("%.100q: %s, want %s: %+v", from, got, want, a.DMARC)
+		}
+		for _, name := range w.asked {
+			if strings.HasSuffix(name, parse.MissingDomain) {
+				t.Errorf("%.100q has %s looked up", from, name)
+			}
+		}
+	}
+}
+
+func TestTooManyAuthorsAreNone(t *testing.T) {
+	w := newWorld()
+	from := func(n int) string {
+		s := "From: joe@d0.example"
+		for i := 1; i < n; i++ {
+			s += fmt.Sprintf(", joe@d%d.example", i)
+		}
+		return s + "\r\n\r\n"
+	}
+	if d := w.check(t, from(10)).DMARC; d.Result != mail.AuthNone || d.From != "d0.example" {
+		t.Errorf("ten authors: %+v", d)
+	}
+	if d := w.check(t, from(11)).DMARC; !d.NoAuthor() || d.Reason != "From names too many domains" {
+		t.Errorf("eleven: %+v", d)
+	}
+}
+
 func TestNoFromHidesBehindALongHeader(t *testing.T) {
-	a := newWorld().check(t, strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", 300)+dinner)
-	if a.DMARC.Result != mail.AuthPermError || !a.DMARC.NoAuthor() {
+	w := newWorld()
+	w.Set(mail.RecordTXT, "_dmarc.football.example.com", "v=DMARC1; p=reject")
+	long := strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", 1140) + dinner // a mebibyte is let in
+	if a := w.check(t, long); a.DMARC.Asks() != mail.PolicyReject {
+		t.Errorf("%+v", a.DMARC)
+	}
+	w.v = verify.New(verify.Options{Resolver: w, Clock: fixed(now), MaxHeader: 100 << 10})
+	if a := w.check(t, long); !a.DMARC.NoAuthor() || a.DMARC.Reason != "the header is too long" {
 		t.Errorf("%+v", a.DMARC)
 	}
 }

@@ -55,6 +55,7 @@ func splitHeader(raw []byte) (h header) {
 
 // headerReader gathers a header as it comes in.
 type headerReader struct {
+	most   int // bytes that are gathered
 	header []byte
 	line   int // bytes of the line that has begun, without line break
 	cut    int // bytes beyond the bound
@@ -67,7 +68,7 @@ func (r *headerReader) write(p []byte) (rest []byte, done bool) {
 		return p, false
 	}
 	for i, c := range p {
-		if len(r.header) < maxHeader {
+		if len(r.header) < r.most {
 			r.header = append(r.header, c)
 		} else {
 			r.cut++

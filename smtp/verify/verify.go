@@ -22,7 +22,6 @@ import (
 const (
 	lookupTime    = 20 * time.Second // for all look-ups of one method (RFC 7208 4.6.4)
 	maxSignatures = 10               // that are verified
-	maxHeader     = 256 << 10        // bytes of a header that are looked at
 	maxNames      = 10               // of an address, that are looked up (RFC 7208 5.5)
 	maxAuthors    = 10               // domains in From that are judged
 )
@@ -34,13 +33,19 @@ type Options struct {
 	Hostname   string         // ours, for explanations
 	Trusted    []netip.Prefix // peers of which nothing is asked
 	BlockLists []string       // zones of DNS block lists
+	MaxHeader  int            // bytes of a header that are looked at, and held: as many as are let in; 1 MiB
 }
 
 // Verifier checks messages. It is safe for concurrent use.
 type Verifier struct{ o Options }
 
 // New returns a Verifier.
-func New(o Options) *Verifier { return &Verifier{o} }
+func New(o Options) *Verifier {
+	if o.MaxHeader == 0 {
+		o.MaxHeader = 1 << 20
+	}
+	return &Verifier{o}
+}
 
 // Peer is who hands in a message, and under which names.
 type Peer struct {
@@ -80,7 +85,7 @@ func (v *Verifier) Begin(ctx context.Context, p Peer) *Check {
 	if !p.Remote.IsValid() || slices.ContainsFunc(v.o.Trusted, trusted) {
 		return nil
 	}
-	c := &Check{v: v, peer: p}
+	c := &Check{v: v, peer: p, reader: headerReader{most: v.o.MaxHeader}}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	c.keys = &keyring{resolver: v.o.Resolver, found: map[string]*foundKey{}}
 	c.start(func(ctx context.Context) { c.reverse = v.reverse(ctx, p.Remote) })

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -28,13 +29,26 @@ var now = time.Now()
 type world struct {
 	*servertest.Zone
 	v *verify.Verifier
+
+	mu    sync.Mutex
+	asked []string // names of TXT records
 }
 
 func newWorld() *world { return newWorldAt(now) }
 
 func newWorldAt(at time.Time) *world {
 	z := servertest.NewZone()
-	return &world{z, verify.New(verify.Options{Resolver: z, Clock: fixed(at), Hostname: "mx.podmail.test"})}
+	w := &world{Zone: z}
+	w.v = verify.New(verify.Options{Resolver: w, Clock: fixed(at), Hostname: "mx.podmail.test"})
+	return w
+}
+
+// LookupTXT implements dns.Resolver.
+func (w *world) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	w.mu.Lock()
+	w.asked = append(w.asked, name)
+	w.mu.Unlock()
+	return w.Zone.LookupTXT(ctx, name)
 }
 
 // check lets a message arrive, in pieces of odd sizes.
