@@ -45,7 +45,7 @@ func (s *Server) Submit(ctx context.Context, g mail.Grant, in Incoming) (mail.Me
 	if err != nil {
 		return mail.Message{}, err
 	}
-	if err := s.checkHeader(g, header, &p.Envelope); err != nil {
+	if err := s.checkHeader(g, header); err != nil {
 		return mail.Message{}, err
 	}
 	header, err = s.completeHeader(ctx, in, header, p)
@@ -90,15 +90,20 @@ func (o *outgoing) envelopeOf(in Incoming) {
 
 // checkHeader refuses a message that claims to be of somebody else, or that readers may see otherwise than we do: of
 // fields that stand twice, each program shows, signs and judges another.
-func (s *Server) checkHeader(g mail.Grant, header []byte, e *mail.Envelope) error {
-	if len(e.From) == 0 {
-		return mail.Errorf(mail.CodeInvalid, "The message has no From field.")
-	}
-	for name, list := range map[string][]mail.Address{"From": e.From, "Sender": e.Sender} {
-		for _, a := range list {
+func (s *Server) checkHeader(g mail.Grant, header []byte) error {
+	for _, name := range []string{"From", "Sender"} {
+		authors, sure := parse.Authors(header, name)
+		if name == "From" && len(authors) == 0 && sure {
+			return mail.Errorf(mail.CodeInvalid, "The message has no From field with an address.")
+		}
+		for _, a := range authors {
 			if inboxAddress(a.Addr()) != g.InboxID {
 				return mail.Errorf(mail.CodeForbidden, "The %s field must be %s.", name, g.InboxID).WithFix("Log in with the inbox that you send from.")
 			}
+		}
+		if !sure {
+			return mail.Errorf(mail.CodeForbidden, "The %s field must be %s, and this cannot be read to its end in one way only.", name, g.InboxID).
+				WithFix("Write the address once, and nothing after it.")
 		}
 	}
 	if name := parse.Repeated(header); name != "" {

@@ -94,6 +94,14 @@ func TestASubmissionSaysOnceWhoseItIs(t *testing.T) {
 		{alice + "Subject: x\r\nFrom: alice+work@podmail.test", "550 5.7.1 A message has one From field, and this has more (RFC 5322 3.6)."},
 		{"From: <ceo@bank.test> <alice@podmail.test>", "550 5.7.1 "},
 		{"From: ceo@bank.test, alice@podmail.test", "550 5.7.1 "},
+		{"From: \"Ceo\" <ceo@bank.test> (<alice@podmail.test>)", "550 5.7.1 The From field must be alice@podmail.test."},
+		{"From: ceo@bank.test <alice@podmail.test>", "550 5.7.1 "},
+		{"From: ceo@bank.test alice@podmail.test", "550 5.7.1 "},
+		{"From: alice@podmail.test@", "550 5.7.1 The From field must be alice@podmail.test, and this cannot be read to its end in one way only."},
+		{"From: " + strings.Repeat("alice@podmail.test,\r\n ", 1000) + "ceo@bank.test", "550 5.7.1 "},
+		{"From: alice:;", "554 "},
+		{"Subject: none", "554 "},
+		{alice + "Sender: \"x\" <ceo@bank.test> (<alice@podmail.test>)", "550 5.7.1 The Sender field must be alice@podmail.test."},
 		{alice + "Sender: ceo@bank.test", "550 5.7.1 The Sender field must be alice@podmail.test."},
 		{alice + "Sender: alice@podmail.test\r\nSender: alice@podmail.test", "550 5.7.1 A message has one Sender field"},
 		{alice + "Reply-To: alice@podmail.test\r\nReply-To: eve@else.test", "550 5.7.1 A message has one Reply-To field"},
@@ -107,8 +115,9 @@ func TestASubmissionSaysOnceWhoseItIs(t *testing.T) {
 		submit("", c.header, c.answer)
 		submit(" HOLDFOR=60", c.header, c.answer)
 	}
+	submit("", "From: \"ceo@bank.test\" <Alice(c)@podmail . test.>\r\nSubject: odd", "250 ")
 	submit("", alice+"Sender: alice@podmail.test\r\nBcc: a@x.test\r\nBcc: b@x.test\r\nX-From: ceo@bank.test\r\nSubject: good", "250 ")
-	d.comesTo(t, d.bob, "good")
+	d.comesTo(t, d.bob, "good", "odd")
 }
 
 func TestWhatASenderAsksForIsKept(t *testing.T) {
