@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
-
 	"podmail/mail"
 	"podmail/mail/compose"
 	"podmail/mail/parse"
@@ -89,10 +87,7 @@ func inboxAddress(address string) string {
 func asciiAddress(address string) string {
 	address = mail.CanonicalAddress(address)
 	at := strings.LastIndexByte(address, '@') + 1
-	if ascii, err := idna.Lookup.ToASCII(address[at:]); err == nil {
-		return address[:at] + ascii
-	}
-	return address
+	return address[:at] + parse.Domain(address[at:])
 }
 
 // Deliver puts a message into the inboxes of all its recipients, in one transaction, synced. Recipients are those that

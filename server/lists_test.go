@@ -47,6 +47,13 @@ func TestListsForWhatComesIn(t *testing.T) {
 	}{
 		{"stranger", "eve@elsewhere.test", "", false},
 		{"blocked domain", "Bob <BOB@mail.spam.example>", "", true},
+		{"with a dot at its end", "bob@spam.example.", "", true},
+		{"with another dot", "bob@spam。example", "", true},
+		{"in wide letters", "bob@ｓpam.example", "", true},
+		{"with a comment", "<bob@spam.(c)example>", "", true},
+		{"with spaces", "<bob @ spam . example>", "", true},
+		{"under no host name", "bob@a_b.spam.example", "", true},
+		{"behind a comment", "bob@spam.example (<eve@elsewhere.test>)", "", true},
 		{"blocked domain answers", "bob@spam.example", answer, false},
 		{"answers what is none of ours", "bob@spam.example", "In-Reply-To: <other@example.org>\n", true},
 	} {
@@ -68,7 +75,7 @@ func TestListsForWhatComesIn(t *testing.T) {
 		t.Error("INBOX:", inbox.UIDs, err)
 	}
 	spam, err := w.Server.SelectMailbox(ctx, g, "Spam")
-	if err != nil || len(spam.UIDs) != 3 {
+	if err != nil || len(spam.UIDs) != 10 {
 		t.Error("Spam:", spam.UIDs, err)
 	}
 }
