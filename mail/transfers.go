@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"io"
 	"net/netip"
+	"time"
 )
 
 // Transfer is a message on its way to another host, for some of its recipients, all of one destination.
@@ -15,6 +16,7 @@ type Transfer struct {
 	Message     io.ReaderAt // as it is stored; what signs it writes fields on top of it
 	Size        int64
 	Keys        []SigningKey // that sign it; none: it goes as it is
+	Seal        *Seal        // that it gets since it is handed on; nil: none
 	RequireTLS  bool         // RFC 8689: rather not at all than without verified TLS
 	AnyTLS      bool         // RFC 8460 3: the destination's TLS policies do not count, since the message tells of them
 	EnvelopeID  string       // RFC 3461 4.4, without its xtext
@@ -36,6 +38,15 @@ type SigningKey struct {
 	Domain   string
 	Selector string
 	Signer   crypto.Signer // *rsa.PrivateKey or ed25519.PrivateKey
+}
+
+// Seal is what an ARC set tells of a message that is handed on (RFC 8617).
+type Seal struct {
+	Key        SigningKey
+	AuthservID string     // who found the results
+	Results    string     // when the message came, as in Authentication-Results after the authserv-id (RFC 8601)
+	Chain      AuthResult // what the seals on it were worth: none, pass or fail
+	At         time.Time
 }
 
 // TransferResult is what became of one recipient of a Transfer.

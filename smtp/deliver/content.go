@@ -3,6 +3,7 @@ package deliver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -135,17 +136,30 @@ func (p *parcel) seal(ctx context.Context, form form) (*sealed, *failure) {
 	return x, f
 }
 
-// measure reads the message in a form, once, for its size and its signatures.
+// measure reads the message in a form, once, for its size, its signatures and its seal.
 func (p *parcel) measure(ctx context.Context, form form, also io.Writer) (*sealed, *failure) {
 	signer := sign.New(p.Keys)
 	defer signer.Close()
 	var size counter
-	if err := p.write(ctx, io.MultiWriter(&size, signer, also), form); err != nil {
+	all := []io.Writer{&size, signer, also}
+	var sealer *sign.Sealer
+	if p.Seal != nil {
+		sealer = sign.NewSealer(*p.Seal)
+		all = append(all, sealer)
+	}
+	if err := p.write(ctx, io.MultiWriter(all...), form); err != nil {
 		return nil, lostContent(err)
 	}
 	fields, err := signer.Fields()
 	if err != nil {
 		return nil, failed(mail.TransferContent, "4.7.0", "the message could not be signed: %v", err)
+	}
+	if sealer != nil {
+		set, err := sealer.Fields()
+		if err != nil && !errors.Is(err, sign.ErrSealed) { // which goes without a seal of ours: whoever looks sees why
+			return nil, failed(mail.TransferContent, "4.7.0", "the message could not be sealed: %v", err)
+		}
+		fields = append(fields, set...)
 	}
 	return &sealed{p: p, form: form, fields: fields, size: int64(len(fields)) + int64(size)}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"podmail/mail"
 )
@@ -16,25 +15,16 @@ const maxSets = 50
 // ErrSealed is why a message is not sealed: its chain is broken or as long as it may be, and who is next can see that.
 var ErrSealed = errors.New("the ARC chain cannot be continued")
 
-// Verdicts are what we found of a message when it came, for those to whom we hand it on.
-type Verdicts struct {
-	AuthservID string // who found it
-	Results    string // as in Authentication-Results, after the authserv-id (RFC 8601)
-	Chain      string // cv=: none, pass, fail
-}
-
 // Sealer seals one message that is handed on (RFC 8617 5.1). It is written the message as a Signer is.
 type Sealer struct {
 	intake
-	key      mail.SigningKey
-	verdicts Verdicts
-	now      time.Time
-	body     *relaxedBody
+	seal mail.Seal
+	body *relaxedBody
 }
 
-// NewSealer returns a Sealer for a message that leaves now.
-func NewSealer(key mail.SigningKey, v Verdicts, now time.Time) *Sealer {
-	s := &Sealer{key: key, verdicts: v, now: now, body: newRelaxedBody()}
+// NewSealer returns a Sealer for one message.
+func NewSealer(seal mail.Seal) *Sealer {
+	s := &Sealer{seal: seal, body: newRelaxedBody()}
 	s.begin = func([]byte) (io.Writer, error) { return s.body, nil }
 	return s
 }
@@ -50,29 +40,29 @@ func (s *Sealer) Fields() ([]byte, error) {
 		return nil, err
 	}
 	n := len(sets) + 1
-	if n > maxSets || len(sets) > 0 && tag(sets[n-2].seal, "cv") == "fail" || (s.verdicts.Chain == "none") != (len(sets) == 0) && s.verdicts.Chain != "fail" {
-		return nil, fmt.Errorf("%w: %d seals, found %s", ErrSealed, len(sets), s.verdicts.Chain)
+	if n > maxSets || len(sets) > 0 && tag(sets[n-2].seal, "cv") == "fail" || (s.seal.Chain == mail.AuthNone) != (len(sets) == 0) && s.seal.Chain != mail.AuthFail {
+		return nil, fmt.Errorf("%w: %d seals, found %s", ErrSealed, len(sets), s.seal.Chain)
 	}
-	results := fmt.Sprintf("ARC-Authentication-Results: i=%d; %s;\r\n\t%s\r\n", n, s.verdicts.AuthservID, foldResults(s.verdicts.Results))
+	results := fmt.Sprintf("ARC-Authentication-Results: i=%d; %s;\r\n\t%s\r\n", n, s.seal.AuthservID, foldResults(s.seal.Results))
 	signature, err := s.messageSignature(fmt.Sprintf("i=%d", n), fields, sealed(fields))
 	if err != nil {
-		return nil, fmt.Errorf("ARC key %s of %s: %w", s.key.Selector, s.key.Domain, err)
+		return nil, fmt.Errorf("ARC key %s of %s: %w", s.seal.Key.Selector, s.seal.Key.Domain, err)
 	}
 	var covered []field
-	if s.verdicts.Chain != "fail" { // RFC 8617 5.1.2
+	if s.seal.Chain != mail.AuthFail { // RFC 8617 5.1.2
 		for _, set := range sets {
 			covered = append(covered, set.results, set.signature, set.seal)
 		}
 	}
 	covered = append(covered, field{"arc-authentication-results", []byte(results)}, field{"arc-message-signature", signature})
-	algorithm, err := algorithmOf(s.key.Signer)
+	algorithm, err := algorithmOf(s.seal.Key.Signer)
 	if err != nil {
 		return nil, err
 	}
-	tags := []string{fmt.Sprintf("i=%d", n), "a=" + algorithm, fmt.Sprintf("t=%d", s.now.Unix()), "cv=" + s.verdicts.Chain, "d=" + s.key.Domain, "s=" + s.key.Selector}
-	out, err := seal("ARC-Seal", tags, covered, s.key.Signer)
+	tags := []string{fmt.Sprintf("i=%d", n), "a=" + algorithm, fmt.Sprintf("t=%d", s.seal.At.Unix()), "cv=" + string(s.seal.Chain), "d=" + s.seal.Key.Domain, "s=" + s.seal.Key.Selector}
+	out, err := seal("ARC-Seal", tags, covered, s.seal.Key.Signer)
 	if err != nil {
-		return nil, fmt.Errorf("ARC key %s of %s: %w", s.key.Selector, s.key.Domain, err)
+		return nil, fmt.Errorf("ARC key %s of %s: %w", s.seal.Key.Selector, s.seal.Key.Domain, err)
 	}
 	return append(append(out, signature...), results...), nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"podmail/mail"
 	"podmail/smtp/sign/signtest"
 )
 
@@ -14,7 +15,8 @@ func TestSealsVerify(t *testing.T) {
 	keys, records := signtest.Keys(t)
 	m := signedBy(t, keys, message)
 	seal := func(m, chain string) (string, error) {
-		s := NewSealer(keys[0], Verdicts{"mx.us.example", "spf=pass smtp.mailfrom=us@us.example; dkim=pass header.d=us.example; dmarc=pass header.from=us.example", chain}, now)
+		s := NewSealer(mail.Seal{Key: keys[0], AuthservID: "mx.us.example", Results: "spf=pass smtp.mailfrom=us@us.example; dkim=pass header.d=us.example; dmarc=pass header.from=us.example",
+			Chain: mail.AuthResult(chain), At: now})
 		io.WriteString(s, m)
 		fields, err := s.Fields()
 		return string(fields) + m, err

@@ -12,13 +12,13 @@ import (
 
 // messageSignature makes the field of an ARC set that signs fields of those names and the body. No library seals.
 func (s *Sealer) messageSignature(instance string, fields []field, names []string) ([]byte, error) {
-	algorithm, err := algorithmOf(s.key.Signer)
+	algorithm, err := algorithmOf(s.seal.Key.Signer)
 	if err != nil {
 		return nil, err
 	}
-	tags := []string{instance, "a=" + algorithm, "c=relaxed/relaxed", "d=" + s.key.Domain, "s=" + s.key.Selector, fmt.Sprintf("t=%d", s.now.Unix()),
+	tags := []string{instance, "a=" + algorithm, "c=relaxed/relaxed", "d=" + s.seal.Key.Domain, "s=" + s.seal.Key.Selector, fmt.Sprintf("t=%d", s.seal.At.Unix()),
 		"h=" + strings.Join(names, ":"), "bh=" + base64.StdEncoding.EncodeToString(s.body.Sum())}
-	return seal("ARC-Message-Signature", tags, selected(fields, names), s.key.Signer)
+	return seal("ARC-Message-Signature", tags, selected(fields, names), s.seal.Key.Signer)
 }
 
 // algorithmOf is the value of a= for a key (RFC 6376 3.3, RFC 8463 3).
