@@ -35,6 +35,7 @@ type commands struct {
 	Pod         podCommands         `cmd:"" help:"Show and set how much a pod may send; also while the server runs."`
 	Domain      domainCommands      `cmd:"" help:"Tell what domains have to publish, and change their keys; also while the server runs."`
 	Route       routeCommands       `cmd:"" help:"Say how mail of a pod, or from a domain, goes to other servers; also while the server runs."`
+	Forward     forwardCommands     `cmd:"" help:"Say to whom inboxes forward what arrives in them; also while the server runs."`
 	Suppression suppressionCommands `cmd:"" help:"List, add to, remove from and export whom a pod writes to no more; also while the server runs."`
 	Trace       traceCommand        `cmd:"" help:"Tell where a message is, and what became of it on its way; also while the server runs."`
 	Explain     explainCommand      `cmd:"" help:"Tell what was found out about a message that came in, and why it is where it is; also while the server runs."`

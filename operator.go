@@ -93,6 +93,12 @@ func (e explainCommand) Run(f *flags) error {
 			if x.Intake.Spam != nil {
 				fmt.Fprintf(w, "spam filter\t%.3f of 1, spam from %.2f on\n", x.Intake.Spam.Score, x.Intake.Spam.Threshold)
 			}
+			if x.Intake.Forwarding != "" {
+				fmt.Fprintf(w, "forwarding\t%s\n", x.Intake.Forwarding)
+			}
+			for _, d := range x.Forwards {
+				fmt.Fprintf(w, "forwarded\t%s: %s %s\n", d.Recipient, d.State, oneLine(d.LastReply))
+			}
 			if x.Intake.Authentication != nil {
 				explainAuthentication(w, x.Intake.Authentication)
 			}

@@ -81,6 +81,9 @@ func showDelivery(w io.Writer, d *mail.Delivery, attempts []mail.DeliveryAttempt
 	if d.HeldBy != "" {
 		fmt.Fprintf(w, "held by\ta key of the %s\n", d.HeldBy)
 	}
+	if d.Purpose.HandsOn() {
+		fmt.Fprintf(w, "came from\t<%s>\n", d.Origin.ReversePath)
+	}
 	for _, a := range attempts {
 		fmt.Fprintf(w, "%s\t%s\n", moment(a.At), oneLine(fmt.Sprintf("%s %s %s", or(a.Host, "no host"), or(a.TLS, "no TLS"), a.Reply)))
 	}

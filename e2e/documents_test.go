@@ -14,7 +14,7 @@ import (
 // that follows is what that shell must show: its lines in this order, where … stands for anything.
 func TestDocumentsRun(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/agent-sign-up.md", "docs/api-keys.md", "docs/delivery.md", "docs/domains.md", "docs/drafts.md", "docs/events.md", "docs/lists.md", "docs/mail-clients.md",
+	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/agent-sign-up.md", "docs/api-keys.md", "docs/delivery.md", "docs/domains.md", "docs/drafts.md", "docs/events.md", "docs/forwarding.md", "docs/lists.md", "docs/mail-clients.md",
 		"docs/metrics.md", "docs/outcomes.md", "docs/receiving.md", "docs/search.md", "docs/sending.md", "docs/webhooks.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ type Intake struct {
 	Scan           *ScanResult     `json:"virus_scan,omitempty"` // nil: nobody was asked
 	Filter         *FilterResult   `json:"rspamd,omitempty"`     // nil: nobody was asked
 	Spam           *SpamScore      `json:"spam,omitempty"`       // nil: the pod was not taught enough, or the lists decided
+	Forwarding     string          `json:"forwarding,omitempty"` // sentences for people: to whom it is handed on, or why not; empty: the inbox does not
 }
 
 // ScanVerdict is what a virus scanner makes of a message.

@@ -46,4 +46,5 @@ type Parsed struct {
 	Size        int64        // bytes parsed
 	Auto        bool         // Auto-Submitted or similar says a program wrote it (RFC 3834)
 	Received    int          // number of Received fields, for loop detection
+	DeliveredTo []string     // of the Delivered-To fields: where the message has been
 }

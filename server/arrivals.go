@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"podmail/mail"
@@ -15,6 +16,7 @@ import (
 type received struct {
 	reversePath    string
 	vouched        mail.Voucher // for the reverse-path
+	ours           bool         // it tells of mail that was handed on, and is not handed on itself
 	recipients     []string     // envelope
 	handling       mail.Handling
 	trace          []byte // header fields of ours, on top
@@ -42,26 +44,42 @@ type name struct {
 // arrival is a received message on its way into inboxes: all about it is worked out, and nothing is stored. What it holds
 // must be discarded.
 type arrival struct {
-	landings []landing
-	reports  []domainReport // that it is, on domains
-	told     *report        // that it is, on a message which went out
-	at       time.Time
+	received
+	content   *content
+	messageID string // its own
+	traceID   string
+	landings  []landing
+	returns   []addressee    // to which it is a bounce of what they handed on
+	reports   []domainReport // that it is, on domains
+	told      *report        // that it is, on a message which went out
 }
 
 // landing is where an arrival goes in one inbox.
 type landing struct {
-	to      addressee
-	filing  *filing
-	intake  mail.Intake
-	notices []*notice // to its sender
+	to       addressee
+	filing   *filing
+	intake   mail.Intake
+	forwards *forwards // nil: it is not handed on
+	notices  []*notice // to its sender
 }
 
-// action is what a notification says of an arrival in one inbox.
-func (a *arrival) action() dsn.Action { return dsn.Delivered }
+// action is what a notification says of an arrival at one address. Empty: nothing.
+func (a *arrival) action() dsn.Action {
+	if len(a.landings) == 0 {
+		return dsn.Delivered
+	}
+	return a.landings[0].forwards.action()
+}
 
 // newArrival works out where a message goes, which p and c hold.
 func (s *Server) newArrival(ctx context.Context, to []addressee, p *mail.Parsed, c *content, r received) (a *arrival, err error) {
-	a = &arrival{at: r.at}
+	a = &arrival{received: r, content: c, messageID: p.Envelope.MessageID, traceID: mail.TraceID(ctx)}
+	to = slices.DeleteFunc(to, func(t addressee) bool {
+		if t.ReturnsTo != "" {
+			a.returns = append(a.returns, t)
+		}
+		return t.ReturnsTo != ""
+	})
 	if to, a.reports, err = s.takeReports(ctx, to, p, c, r); err != nil {
 		return nil, err
 	}
@@ -70,7 +88,7 @@ func (s *Server) newArrival(ctx context.Context, to []addressee, p *mail.Parsed,
 	}
 	for _, inbox := range to {
 		l := landing{to: inbox}
-		if l.filing, l.intake, err = s.newReceived(ctx, &inbox.Inbox, p, c, r); err != nil {
+		if err := s.newReceived(ctx, &l, p, c, r); err != nil {
 			return nil, err
 		}
 		a.landings = append(a.landings, l)
@@ -79,16 +97,22 @@ func (s *Server) newArrival(ctx context.Context, to []addressee, p *mail.Parsed,
 }
 
 // newReceived prepares a received message for an inbox, where it is to go.
-func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (*filing, mail.Intake, error) {
+func (s *Server) newReceived(ctx context.Context, l *landing, p *mail.Parsed, c *content, r received) (err error) {
 	m := mail.Message{Labels: []string{mail.LabelReceived, mail.LabelUnread}, Timestamp: r.at, InternalDate: r.at, TraceID: mail.TraceID(ctx)}
-	in, err := s.place(ctx, inbox, p, c, r)
-	if err != nil {
-		return nil, in, err
+	if l.intake, err = s.place(ctx, &l.to.Inbox, p, c, r); err != nil {
+		return err
 	}
+	if err := s.planForwards(ctx, l, p, r); err != nil {
+		return err
+	}
+	in := &l.intake
 	mailbox := mail.LabelReceived
 	if in.Placement != mail.LabelReceived {
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{in.Placement}, nil)
 		mailbox = mail.LabelSpam
+	} else if l.forwards != nil && !l.forwards.keepCopy {
+		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelTrash}, nil)
+		mailbox = mail.LabelTrash
 	}
 	if p.Auto {
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
@@ -97,14 +121,13 @@ func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Par
 	if in.Spam != nil { // one more field on top, so that everything stands elsewhere
 		trace = append(bytes.Clone(trace), compose.SpamScore(in.Spam)...)
 		if p, err = s.parsed(ctx, c, trace); err != nil {
-			return nil, in, err
+			return err
 		}
 	}
-	f, err := s.newFiling(m, p, c, trace, &in, mailbox)
-	if err == nil {
-		f.unheard, f.passages, f.familiar = r.unheard, r.passages, r.unheard != nil && names(&p.Envelope, inbox.Address)
+	if l.filing, err = s.newFiling(m, p, c, trace, in, mailbox); err == nil {
+		l.filing.unheard, l.filing.passages, l.filing.familiar = r.unheard, r.passages, r.unheard != nil && names(&p.Envelope, l.to.Address)
 	}
-	return f, in, err
+	return err
 }
 
 // fileArrival files an arrival in its inboxes, with its events, in one transaction; also, if it is not nil, runs in it
@@ -112,8 +135,12 @@ func (s *Server) newReceived(ctx context.Context, inbox *mail.Inbox, p *mail.Par
 func (s *Server) fileArrival(ctx context.Context, a *arrival, also func(storage.SystemTx) error) error {
 	err := s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		for i := range a.landings {
-			l := &a.landings[i]
-			if err := s.land(sys.For(l.to.Scope()), a, l); err != nil {
+			if err := s.land(sys, a, &a.landings[i]); err != nil {
+				return err
+			}
+		}
+		for i := range a.returns {
+			if err := s.handBack(sys, &a.returns[i], a); err != nil {
 				return err
 			}
 		}
@@ -136,23 +163,38 @@ func (s *Server) fileArrival(ctx context.Context, a *arrival, also func(storage.
 			s.log.Info("arrived before", "trace", mail.TraceID(ctx), "inbox", l.to.Address, "message_id", m.MessageID)
 			continue
 		}
-		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", l.to.Address, "message_id", m.MessageID, "placement", l.intake.Placement, "reason", l.intake.Reason, "size", m.Size)
+		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", l.to.Address, "message_id", m.MessageID, "placement", l.intake.Placement, "reason", l.intake.Reason, "forwarding", l.intake.Forwarding, "size", m.Size)
+	}
+	for i := range a.returns {
+		s.log.Info("handed back", "trace", a.traceID, "message_id", a.messageID, "bounced_to", a.returns[i].Address, "recipient", a.returns[i].ReturnsTo)
 	}
 	poke(s.index)
+	poke(s.queue)
+	poke(s.outbound)
 	return nil
 }
 
-// land files an arrival in the handle's inbox.
-func (s *Server) land(tx storage.Tx, a *arrival, l *landing) error {
+// land files an arrival in an inbox, and queues it to whom that hands it on.
+func (s *Server) land(sys storage.SystemTx, a *arrival, l *landing) error {
+	tx := sys.For(l.to.Scope())
 	if err := s.fileReceived(tx, l.filing, a.told, a.at); err != nil || l.filing.arrived { // then nothing happened
 		return err
 	}
 	m := &l.filing.message.Message
-	if l.filing.returned {
-		return fileNotices(tx, l.notices)
+	aside := l.forwards != nil && !l.forwards.keepCopy // told of if it comes into the inbox
+	if l.forwards != nil {
+		done, err := s.queueForwards(sys, l, a)
+		if err == nil && !done && aside {
+			err = s.keep(tx, m.ID, a.at)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := tx.InsertEvent(mail.Event{Type: mail.EventOf(l.intake.Placement), Message: m.ID, MessageID: m.MessageID, CreatedAt: a.at}); err != nil {
-		return err
+	if !aside && !l.filing.returned {
+		if err := tx.InsertEvent(mail.Event{Type: mail.EventOf(l.intake.Placement), Message: m.ID, MessageID: m.MessageID, CreatedAt: a.at}); err != nil {
+			return err
+		}
 	}
 	return fileNotices(tx, l.notices)
 }
@@ -180,7 +222,7 @@ func (s *Server) addressees(ctx context.Context, in Incoming) (to []addressee, e
 		var inbox mail.Inbox
 		if i < len(in.Inboxes) {
 			inbox = in.Inboxes[i]
-		} else if inbox, err = s.Recipient(ctx, address); err != nil {
+		} else if inbox, err = s.Recipient(ctx, in.ReversePath, address); err != nil {
 			return nil, err
 		}
 		n := name{address: address}

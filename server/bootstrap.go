@@ -67,6 +67,7 @@ func (s *Server) found(ctx context.Context) error {
 		if s.openTokens, err = newOpenTokens(row.Secret); err != nil {
 			return err
 		}
+		s.srsSecret = newSRSSecret(row.Secret)
 		listed, err := tx.HasListEntries()
 		if err != nil {
 			return err

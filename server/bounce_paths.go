@@ -32,7 +32,7 @@ func (s *Server) bouncePath(d *mail.Delivery) string {
 // reversePath is the reverse-path under which a delivery leaves for another host. Smarthosts often take the plain address
 // of their customer only.
 func (s *Server) reversePath(d *mail.Delivery) string {
-	if s.relay != nil {
+	if s.relay != nil || d.Purpose != mail.PurposeSent { // what is handed on has an address of its own for that
 		return d.Sender
 	}
 	return s.bouncePath(d)

@@ -64,7 +64,7 @@ func TestDeletedThingsLeaveNothingBehind(t *testing.T) {
 	if _, err := s.Authenticate(ctx, secret); mail.CodeOf(err) != mail.CodeUnauthenticated {
 		t.Errorf("the inbox's key still works: %v", err)
 	}
-	if _, err := s.Recipient(ctx, inbox.Address); mail.CodeOf(err) != mail.CodeNotFound {
+	if _, err := s.Recipient(ctx, "", inbox.Address); mail.CodeOf(err) != mail.CodeNotFound {
 		t.Errorf("the address still takes mail: %v", err)
 	}
 	if _, _, err := s.ListMessages(ctx, ig, mail.MessageFilter{}, mail.Page{Limit: 1}); err != nil && mail.CodeOf(err) != mail.CodeNotFound {

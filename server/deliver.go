@@ -45,9 +45,11 @@ type Incoming struct {
 const maxReceived = 100
 
 // Recipient finds the inbox that an envelope recipient names (case-insensitive, plus-addresses included); the operator's
-// for postmaster and abuse, and what stands for one where a domain takes reports. CodeNotFound if there is none,
-// CodeForbidden if its domain is none of ours: nothing is relayed.
-func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbox, err error) {
+// for postmaster and abuse, what stands for one where a domain takes reports, and who handed on what bounces to the address.
+// CodeNotFound if there is none, CodeForbidden if its domain is none of ours: nothing is relayed, but bounces to whom they
+// concern.
+func (s *Server) Recipient(ctx context.Context, reversePath, address string) (inbox mail.Inbox, err error) {
+	now := s.clock.Now()
 	wanted := inboxAddress(address)
 	operators := s.isOperators(wanted)
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
@@ -64,8 +66,14 @@ func (s *Server) Recipient(ctx context.Context, address string) (inbox mail.Inbo
 		if reports, ok, failed := reportsAddress(tx, wanted); failed != nil || ok {
 			inbox, err = reports, failed
 		}
+		if errors.Is(err, storage.ErrNotFound) {
+			inbox, err = s.returnsTo(tx, address, now)
+		}
 		return err
 	})
+	if err == nil && inbox.ReturnsTo != "" && reversePath != "" {
+		return inbox, mail.Errorf(mail.CodeForbidden, "This address takes bounces only.")
+	}
 	if errors.Is(err, storage.ErrNotFound) && operators {
 		return s.operatorsInbox(ctx)
 	}

@@ -54,7 +54,7 @@ func deliver(w *servertest.World, raw string, to ...string) error {
 	ctx := context.Background()
 	var inboxes []mail.Inbox
 	for _, address := range to {
-		inbox, err := w.Server.Recipient(ctx, address)
+		inbox, err := w.Server.Recipient(ctx, "", address)
 		if err != nil {
 			return err
 		}

@@ -131,7 +131,7 @@ func TestVerifiedDomainOutlivesAnAccidentButNotALoss(t *testing.T) {
 	if _, err := s.CreateInbox(ctx, pod, server.NewInbox{Username: "b", Domain: d.Name}); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Errorf("an inbox at a domain that failed: %v", err)
 	}
-	if _, err := s.Recipient(ctx, "a@acme.example"); err != nil {
+	if _, err := s.Recipient(ctx, "", "a@acme.example"); err != nil {
 		t.Errorf("an inbox that is there no longer receives: %v", err)
 	}
 	if keys, err := s.SigningKeys(ctx, pod.Scope, d.Name); err != nil || len(keys) != 0 {
@@ -191,10 +191,10 @@ func TestSubdomains(t *testing.T) {
 	if err := inbox("x.acme.example"); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Recipient(ctx, "a+tag@X.acme.example"); err != nil {
+	if _, err := s.Recipient(ctx, "", "a+tag@X.acme.example"); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Recipient(ctx, "b@y.acme.example"); mail.CodeOf(err) != mail.CodeNotFound {
+	if _, err := s.Recipient(ctx, "", "b@y.acme.example"); mail.CodeOf(err) != mail.CodeNotFound {
 		t.Errorf("no such inbox at a subdomain: %v", err)
 	}
 	keys, err := s.SigningKeys(ctx, pod.Scope, "x.acme.example")
@@ -304,7 +304,7 @@ func TestMailToCustomDomains(t *testing.T) {
 	if err != nil || len(queued) != 2 || queued[0].Courier != mail.CourierSMTP || queued[1].Courier != mail.CourierSMTP {
 		t.Errorf("mail that goes elsewhere: %+v, %v", queued, err)
 	}
-	if _, err := s.Recipient(ctx, "x@gmail.example"); mail.CodeOf(err) != mail.CodeForbidden {
+	if _, err := s.Recipient(ctx, "", "x@gmail.example"); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Errorf("mail for a domain that was only claimed: %v", err)
 	}
 	w.Deliver(t, "Ann@x.ACME.example", "Subject: outside\n\nhello\n")
@@ -341,7 +341,7 @@ func TestDeletedDomainTakesItsInboxesAlong(t *testing.T) {
 			t.Errorf("pod %s has %d inboxes left: %v", g, len(left), err)
 		}
 	}
-	if _, err := s.Recipient(ctx, "i1@shared.example"); mail.CodeOf(err) != mail.CodeForbidden {
+	if _, err := s.Recipient(ctx, "", "i1@shared.example"); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Errorf("mail is still taken: %v", err)
 	}
 	w.Domain(t, a, server.NewDomain{Name: "shared.example"}) // the name is free

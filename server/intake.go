@@ -212,8 +212,9 @@ func explain(tx storage.Tx, m *mail.Message) (mail.Intake, error) {
 
 // Explained is a message and how it came in.
 type Explained struct {
-	Message mail.Message
-	Intake  mail.Intake
+	Message  mail.Message
+	Intake   mail.Intake
+	Forwards []mail.Delivery // by which its inbox hands it on
 }
 
 // maxExplained is how many messages of one id the operator is told of.
@@ -242,7 +243,11 @@ func (s *Server) ExplainEverywhere(ctx context.Context, g mail.Grant, messageID 
 			if err != nil {
 				return err
 			}
-			found = append(found, Explained{m, in})
+			ds, err := tx.ListDeliveries(m.ID)
+			if err != nil {
+				return err
+			}
+			found = append(found, Explained{m, in, slices.DeleteFunc(ds, func(d mail.Delivery) bool { return !d.Purpose.HandsOn() })})
 		}
 		return nil
 	})

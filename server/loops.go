@@ -65,7 +65,7 @@ func (f *filing) recognize(tx storage.Tx) error {
 	case err != nil:
 		return err
 	case slices.Contains(m.Labels, mail.LabelReceived):
-		f.arrived = slices.Contains(f.passages, m.TraceID)
+		f.arrived = slices.Contains(f.passages, m.TraceID) && !slices.Contains(m.Labels, mail.LabelTrash) // from where it may be gone soon
 		return nil
 	case !slices.Contains(m.Labels, mail.LabelSent) || strings.TrimSpace(m.Envelope.Date) != strings.TrimSpace(e.Date):
 		return nil

@@ -76,7 +76,7 @@ func (s *Server) confirm(ctx context.Context, l *landing, c *content, r received
 	for _, n := range l.to.names {
 		d := mail.Delivery{Pod: l.to.Pod, Inbox: l.to.ID, Purpose: mail.PurposeForward, MessageID: l.filing.message.MessageID, Recipient: n.address, Handling: r.handling, Reporting: n.Reporting,
 			Origin: mail.Origin{ReversePath: r.reversePath, Vouched: r.vouched}, TraceID: mail.TraceID(ctx), CreatedAt: r.at}
-		fates = append(fates, fate{delivery: d, action: dsn.Delivered})
+		fates = append(fates, fate{delivery: d, action: l.forwards.action()})
 	}
 	l.notices, err = s.newNotices(ctx, fates, func(ctx context.Context, _ *mail.Delivery) (io.Reader, error) { return s.open(ctx, c), nil })
 	return err

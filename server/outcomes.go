@@ -30,8 +30,11 @@ func (s *Server) settle(tx storage.Tx, d mail.Delivery, o outcome, now time.Time
 		return err
 	}
 	d.State, d.Attempts, d.LastReply, d.UpdatedAt, d.NextAttemptAt = o.state, d.Attempts+1, o.reply, now, time.Time{}
-	if d.Purpose != mail.PurposeSent {
-		return s.settleOther(tx, &d)
+	switch {
+	case d.Purpose.HandsOn():
+		return s.settleForward(tx, &d, o, now)
+	case d.Purpose != mail.PurposeSent: // it is no message of the inbox
+		return tx.DeleteDelivery(d.ID)
 	}
 	label, event := o.event(&d, now)
 	if err := tx.InsertEvent(event); err != nil {
@@ -53,9 +56,6 @@ func (s *Server) settle(tx storage.Tx, d mail.Delivery, o outcome, now time.Time
 	}
 	return s.suppressBounced(tx, &d, o, now)
 }
-
-// settleOther notes the outcome of what no inbox sent.
-func (s *Server) settleOther(tx storage.Tx, d *mail.Delivery) error { return tx.DeleteDelivery(d.ID) }
 
 // event is what the API calls the outcome: a label of the message, and an event (contract: semantics.md, Outcomes).
 func (o outcome) event(d *mail.Delivery, now time.Time) (label string, e mail.Event) {

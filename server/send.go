@@ -225,7 +225,7 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 		if err := out.once.note(sys, out.sender, &f.message.Message, now); err != nil {
 			return err
 		}
-		if err := s.countSent(sys, out, now); err != nil {
+		if err := s.countSent(sys, &out.inbox, len(out.recipients), now); err != nil {
 			return err
 		}
 		if err := s.enqueue(sys, tx, out, &f.message.Message, now); err != nil {

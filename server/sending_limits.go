@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"podmail/mail"
@@ -34,25 +35,23 @@ func (l SendingLimits) senders(inbox mail.Scope, pod mail.PodSending, now time.T
 	return []sender{{what: "inbox", scope: inbox, rate: l.Inbox}, of, {what: "organization", rate: l.Organization}}
 }
 
-// countSent adds a message's recipients to what its inbox, its pod and the organization have written to. CodeRateLimited if
-// that is more than one of them may for now, CodeInvalid if one message never may have so many; then nothing is counted,
-// since the transaction fails.
-func (s *Server) countSent(sys storage.SystemTx, out *outgoing, now time.Time) error {
-	pod, err := sys.For(mail.Scope{Pod: out.inbox.Pod}).FindPodSending()
+// countSent adds the recipients of a message, so many, to what its inbox, its pod and the organization have written to.
+// CodeRateLimited if that is more than one of them may for now, CodeInvalid if one message never may have so many; then
+// nothing is counted.
+func (s *Server) countSent(sys storage.SystemTx, inbox *mail.Inbox, n int, now time.Time) error {
+	pod, err := sys.For(mail.Scope{Pod: inbox.Pod}).FindPodSending()
 	if err != nil {
 		return err
 	}
-	n := len(out.recipients)
-	var longest *mail.Error
-	for _, of := range s.sending.senders(out.inbox.Scope(), pod, now) {
-		least := of.rate.Least()
-		if least == 0 {
-			continue
-		}
-		if int64(n) > least && !of.warms {
+	limited := slices.DeleteFunc(s.sending.senders(inbox.Scope(), pod, now), func(of sender) bool { return of.rate.Least() == 0 })
+	for _, of := range limited {
+		if least := of.rate.Least(); int64(n) > least && !of.warms {
 			return mail.Errorf(mail.CodeInvalid, "The message has %d recipients; the %s may write to %d at a time.", n, of.what, least).WithReason(mail.ReasonUnprocessable).
 				WithFix("Send it in several messages.")
 		}
+	}
+	var longest *mail.Error
+	for _, of := range limited {
 		sent, err := sys.For(of.scope).CountSent(n, now)
 		if err != nil {
 			return err
@@ -66,7 +65,12 @@ func (s *Server) countSent(sys storage.SystemTx, out *outgoing, now time.Time) e
 	if longest == nil {
 		return nil
 	}
-	s.log.Info("a sending limit is reached", "inbox", out.inbox.Address, "recipients", n, "limit", longest.Message)
+	for _, of := range limited {
+		if _, err := sys.For(of.scope).CountSent(-n, now); err != nil {
+			return err
+		}
+	}
+	s.log.Info("a sending limit is reached", "inbox", inbox.Address, "recipients", n, "limit", longest.Message)
 	return longest
 }
 

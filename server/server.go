@@ -85,6 +85,7 @@ type Server struct {
 	organization storage.OrganizationRow
 	eventIDs     eventIDs
 	openTokens   openTokens
+	srsSecret    []byte        // of the reverse-paths of what is handed on
 	postIDs      eventIDs      // of webhooks' deliveries
 	queueIDs     eventIDs      // of deliveries in the queue
 	making       sync.Mutex    // held while the installation's own domain gets its keys

@@ -72,6 +72,13 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 		if raw, err = from.FindCarried(d.ID); err != nil {
 			return err
 		}
+		if d.Purpose.HandsOn() {
+			own, err := from.FindOwnInbox()
+			if err != nil {
+				return err
+			}
+			raw = handedOn(own.Address, raw)
+		}
 		if inbox, err = sys.FindInbox(inboxAddress(d.Recipient)); errors.Is(err, storage.ErrNotFound) {
 			return nil // Recipient finds who gets it instead
 		}
@@ -84,7 +91,7 @@ func (s *Server) carry(ctx context.Context, job storage.Job) error {
 	}
 	ctx = mail.WithTrace(ctx, d.TraceID)
 	if inbox.ID == 0 {
-		inbox, err = s.Recipient(ctx, d.Recipient)
+		inbox, err = s.Recipient(ctx, d.Sender, d.Recipient)
 	}
 	if code := mail.CodeOf(err); code == mail.CodeNotFound || code == mail.CodeForbidden { // or its domain is gone
 		return s.bounce(ctx, d, outcome{state: mail.DeliveryBounced, reply: "550 5.1.1 no such mailbox here", status: "5.1.1"})
@@ -117,7 +124,10 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 	}
 	defer s.discard(c)
 	r := received{reversePath: d.Sender, recipients: []string{d.Recipient}, handling: d.Handling, at: s.clock.Now(), unchecked: "It was sent by an inbox of this installation: nothing was looked up."}
-	r.trace = s.trace(ctx, Incoming{ReversePath: d.Sender, Recipients: []string{d.Recipient}, Session: Session{Protocol: "local"}}, r)
+	if err := s.originOf(ctx, &d, &r); err != nil {
+		return err
+	}
+	r.trace = s.trace(ctx, Incoming{ReversePath: r.reversePath, Recipients: []string{d.Recipient}, Session: Session{Protocol: "local"}}, r)
 	p, err := s.parsed(ctx, c, r.trace)
 	if err != nil {
 		return err
@@ -138,6 +148,31 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		s.hub.Wake(d.Scope())
 	}
 	return err
+}
+
+// originOf adds to what is known of a message that a delivery brings: what was found when it came to the inbox that hands
+// it on, and by whom its sender is known.
+func (s *Server) originOf(ctx context.Context, d *mail.Delivery, r *received) error {
+	switch {
+	case d.Purpose == mail.PurposeSent:
+		r.vouched = mail.VouchedByUs
+		return nil
+	case !d.Purpose.HandsOn():
+		r.ours, r.unchecked = true, "It tells of mail that an inbox of this installation was sent: nothing was looked up."
+		return nil
+	}
+	r.reversePath, r.vouched, r.unchecked = d.Origin.ReversePath, d.Origin.Vouched, "It was handed on by an inbox of this installation: nothing was looked up."
+	if d.Message == 0 {
+		return nil
+	}
+	return s.store.For(d.Scope()).Read(ctx, func(tx storage.Tx) error {
+		in, err := tx.FindIntake(d.Message)
+		if err == nil && in != nil && in.Authentication != nil {
+			r.authentication = in.Authentication
+			r.authentication.BlockLists = nil // which did not keep it out
+		}
+		return err
+	})
 }
 
 // arriveBy files a message that a delivery brings to an inbox of ours, and notes that in the same transaction.

@@ -285,9 +285,12 @@ func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, ra
 	for _, d := range ds {
 		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient, Notify: d.Notify, OriginalRecipient: originalRecipient(&d)})
 	}
-	if first.Purpose == mail.PurposeNotice {
+	switch {
+	case first.Purpose.HandsOn():
+		err = s.handOn(ctx, &t, first, raw)
+	case first.Purpose == mail.PurposeNotice:
 		_, t.Keys, err = s.reporter(ctx)
-	} else {
+	default:
 		t.Keys, err = s.keysOf(ctx, first.Scope(), first.Sender)
 	}
 	return t, err

@@ -206,7 +206,7 @@ func (s *Server) mailTLSReport(ctx context.Context, m *tlsrpt.Message, keys []ma
 	if err := tlsrpt.Write(&text, m); err != nil {
 		return r, err
 	}
-	if _, err := s.Recipient(ctx, m.To); mail.CodeOf(err) != mail.CodeForbidden {
+	if _, err := s.Recipient(ctx, "", m.To); mail.CodeOf(err) != mail.CodeForbidden {
 		if err == nil {
 			err = s.Deliver(ctx, Incoming{Recipients: []string{m.To}, Body: &text, Session: Session{Protocol: "local"}})
 		}

@@ -2,38 +2,51 @@ package storage
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"podmail/mail"
 	"podmail/storage/sqlite"
 )
 
-const inboxColumns = `i.id, i.pod_id, p.public_id, i.address, i.display_name, i.client_id, i.metadata, i.uid_validity, i.created_at, i.updated_at`
+const inboxColumns = `i.id, i.pod_id, p.public_id, i.address, i.display_name, i.client_id, i.metadata, i.uid_validity, i.created_at, i.updated_at, i.forwarding`
 const inboxFrom = ` FROM inboxes i JOIN pods p ON p.id = i.pod_id AND {scope p} WHERE {scope i} AND i.address IS NOT NULL `
 
 var (
 	findInbox           = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.address = ?`)
+	findInboxByID       = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.id = ?`)
 	findInboxByClientID = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.client_id = ? ORDER BY i.id LIMIT 1`)
 	findOwnInbox        = tables.Compile(`SELECT ` + inboxColumns + inboxFrom + ` AND i.id = {inbox}`)
 	ownInboxStands      = tables.Compile(`SELECT 1 FROM inboxes i WHERE i.id = {inbox} AND i.address IS NOT NULL AND {scope i}`)
 	listInboxes         = compileListing(`SELECT `+inboxColumns+inboxFrom+` AND {after} {order} LIMIT ?3`, "i.created_at", "i.id")
 	insertInbox         = tables.Compile(`INSERT INTO inboxes (pod_id, address, display_name, client_id, metadata, uid_validity, domain_id, created_at, updated_at) VALUES ({pod}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)`)
 	updateInbox         = tables.Compile(`UPDATE inboxes SET display_name = ?1, metadata = ?2, updated_at = ?3 WHERE id = {inbox} AND {scope inboxes}`)
-	hideInbox           = tables.Compile(`UPDATE inboxes SET address = NULL, client_id = NULL, domain_id = NULL, updated_at = ? WHERE id = {inbox} AND {scope inboxes}`)
+	hideInbox           = tables.Compile(`UPDATE inboxes SET address = NULL, client_id = NULL, domain_id = NULL, forwarding = NULL, updated_at = ? WHERE id = {inbox} AND {scope inboxes}`)
 	deleteInbox         = tables.Compile(`DELETE FROM inboxes WHERE id = {inbox} AND address IS NULL AND {scope inboxes}`)
 )
 
 func scanInbox(r *sqlite.Row) (i mail.Inbox, err error) {
-	var metadata string
-	if err := r.Scan(&i.ID, &i.Pod, &i.PodID, &i.Address, &i.DisplayName, &i.ClientID, &metadata, &i.UIDValidity, &i.CreatedAt, &i.UpdatedAt); err != nil {
+	var metadata, forwarding string
+	if err := r.Scan(&i.ID, &i.Pod, &i.PodID, &i.Address, &i.DisplayName, &i.ClientID, &metadata, &i.UIDValidity, &i.CreatedAt, &i.UpdatedAt, &forwarding); err != nil {
 		return i, err
 	}
-	return i, decode(metadata, &i.Metadata)
+	if err := decode(metadata, &i.Metadata); err != nil {
+		return i, fmt.Errorf("metadata of inbox %d: %w", i.ID, err)
+	}
+	if forwarding == "" { // as of nearly all
+		return i, nil
+	}
+	return i, decode(forwarding, &i.Forwarding)
 }
 
 // FindInbox finds an inbox by its address, in lower case.
 func (tx Tx) FindInbox(address string) (mail.Inbox, error) {
 	return get(tx, findInbox, scanInbox, address)
+}
+
+// FindInboxByID finds an inbox by its key.
+func (tx Tx) FindInboxByID(id int64) (mail.Inbox, error) {
+	return get(tx, findInboxByID, scanInbox, id)
 }
 
 // FindInboxByClientID finds an inbox by the customer's own id, which is unique in a pod; under the organization the

@@ -68,3 +68,6 @@ func token(s, def string) string {
 func ReturnPath(reversePath string) string {
 	return "Return-Path: <" + token(reversePath, "") + ">\r\n"
 }
+
+// DeliveredTo writes the field by which a message that is handed on is known when it comes back.
+func DeliveredTo(address string) string { return "Delivered-To: " + token(address, "") + "\r\n" }

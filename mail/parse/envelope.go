@@ -59,13 +59,20 @@ func readAddressField(e *mail.Envelope, f rawField) {
 	*list = (*list)[:min(len(*list), maxAddresses)]
 }
 
-// traits tells how many hops a message took and whether a program wrote it (RFC 3834 2, and what was used before it).
-func traits(fields []rawField) (received int, auto bool) {
+// maxBeen is of how many Delivered-To fields is told.
+const maxBeen = 100
+
+// traits tells how many hops a message took, where it has been and whether a program wrote it (RFC 3834 2, and what was used before it).
+func traits(fields []rawField) (received int, been []string, auto bool) {
 	for _, f := range fields {
 		v := strings.ToLower(unfold(f.value))
 		switch strings.ToLower(f.name) {
 		case "received":
 			received++
+		case "delivered-to":
+			if len(been) < maxBeen {
+				been = append(been, v)
+			}
 		case "auto-submitted":
 			auto = auto || !strings.HasPrefix(v, "no")
 		case "precedence":
@@ -74,5 +81,5 @@ func traits(fields []rawField) (received int, auto bool) {
 			auto = true
 		}
 	}
-	return received, auto
+	return received, been, auto
 }

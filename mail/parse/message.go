@@ -82,6 +82,7 @@ type rootHeader struct {
 	raw      []byte
 	envelope mail.Envelope
 	received int
+	been     []string // where, by Delivered-To
 	auto     bool
 }
 
@@ -121,7 +122,7 @@ func (p *parser) part(def mail.Part, depth int) *node {
 	if depth == 0 {
 		p.root.raw = header
 		readEnvelope(&p.root.envelope, n.fields)
-		p.root.received, p.root.auto = traits(n.fields)
+		p.root.received, p.root.been, p.root.auto = traits(n.fields)
 	}
 	if ended {
 		return n

@@ -14,7 +14,7 @@ import (
 
 // finish chooses the parts that readers show and lists the others as attachments.
 func (p *parser) finish(root *node) (out *mail.Parsed, text, html *node) {
-	out = &mail.Parsed{Envelope: p.root.envelope, Structure: root.part, Size: p.off, Auto: p.root.auto, Received: p.root.received}
+	out = &mail.Parsed{Envelope: p.root.envelope, Structure: root.part, Size: p.off, Auto: p.root.auto, Received: p.root.received, DeliveredTo: p.root.been}
 	choose(root, &text, &html)
 	if text != nil {
 		out.Text = text.part

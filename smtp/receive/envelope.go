@@ -98,7 +98,7 @@ func (x *session) recipient(said path, o *gosmtp.RcptOptions) *wire.Reply {
 	}
 	in := &x.mail.in
 	if x.g.role == MX {
-		inbox, err := x.s.o.Server.Recipient(x.g.ctx, said.address)
+		inbox, err := x.s.o.Server.Recipient(x.g.ctx, in.ReversePath, said.address)
 		if err != nil {
 			return x.reply(err)
 		}

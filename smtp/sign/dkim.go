@@ -1,5 +1,5 @@
-// Package sign makes the signatures under which mail leaves: DKIM (RFC 6376, RFC 8463), ARC seals on what is forwarded
-// (RFC 8617), and the reverse paths of forwards (SRS). go-msgauth signs DKIM, by the clock of this machine; the rest is
+// Package sign makes the signatures under which mail leaves: DKIM (RFC 6376, RFC 8463), and ARC seals on what is forwarded
+// (RFC 8617). go-msgauth signs DKIM, by the clock of this machine; the rest is
 // pure: keys, time and bytes are handed in.
 package sign
 

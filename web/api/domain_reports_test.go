@@ -29,7 +29,7 @@ func TestDomainReports(t *testing.T) {
 		if err := write(&raw); err != nil {
 			t.Fatal(err)
 		}
-		inbox, err := d.Server.Recipient(context.Background(), to)
+		inbox, err := d.Server.Recipient(context.Background(), "", to)
 		if err != nil {
 			t.Fatal(err)
 		}

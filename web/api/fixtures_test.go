@@ -57,6 +57,8 @@ var requests = []request{
 	{route: "DELETE /v0/pods/:pod_id", status: 403}, // it has an inbox
 	{route: "POST /inboxes", body: `{"display_name":"n"}`},
 	{route: "PATCH /inboxes/:inbox_id", body: `{"display_name":"changed"}`},
+	{route: "PUT /inboxes/:inbox_id/forwarding", body: `{"addresses":["someone@elsewhere.test"]}`},
+	{route: "DELETE /inboxes/:inbox_id/forwarding", status: 204},
 	{route: "POST /inboxes/:inbox_id/authorize", body: `{"auth_token":"t"}`, status: 422},
 	{route: "POST /providers/:provider_id/connect", status: 404},
 	{route: "GET /providers/:provider_id", status: 404},
@@ -103,7 +105,7 @@ func requestOf(t testing.TB, r *echo.Route) (found request) {
 			found = known
 		}
 	}
-	if found.route == "" && (r.Method == "POST" || r.Method == "PATCH") {
+	if found.route == "" && (r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH") {
 		t.Fatalf("%s %s: add a body to requests, in fixtures_test.go", r.Method, r.Path)
 	}
 	found.status = cmp.Or(found.status, map[string]int{"DELETE": 204}[r.Method], 200)
@@ -207,6 +209,7 @@ func (d *door) tenantNamed(t testing.TB, name string) *tenant {
 	for _, th := range things {
 		n.add(t, th, name)
 	}
+	d.call(t, n.inboxKey, "PUT", "/v0/inboxes/"+n.inbox.InboxID+"/forwarding", `{"addresses":["`+name+`@elsewhere.test"]}`) // from now on
 	return n
 }
 

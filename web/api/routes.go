@@ -43,6 +43,9 @@ func (a *API) Mount(e *echo.Echo) {
 		at.get("/inboxes/:inbox_id", a.getInbox)
 		at.patch("/inboxes/:inbox_id", a.updateInbox)
 		at.delete("/inboxes/:inbox_id", a.deleteInbox)
+		at.get("/inboxes/:inbox_id/forwarding", a.getForwarding)
+		at.put("/inboxes/:inbox_id/forwarding", a.setForwarding)
+		at.delete("/inboxes/:inbox_id/forwarding", a.removeForwarding)
 	}
 
 	// Of AgentMail's hosted sign-in service, which is not here.
@@ -172,6 +175,7 @@ type scope struct {
 
 func (s scope) get(path string, h handler)    { s.add(http.MethodGet, path, h) }
 func (s scope) post(path string, h handler)   { s.add(http.MethodPost, path, h) }
+func (s scope) put(path string, h handler)    { s.add(http.MethodPut, path, h) }
 func (s scope) patch(path string, h handler)  { s.add(http.MethodPatch, path, h) }
 func (s scope) delete(path string, h handler) { s.add(http.MethodDelete, path, h) }
 

@@ -44,6 +44,12 @@ var operations = map[string]operation{
 		summary: "Change display name and metadata: metadata is merged, null removes."},
 	"DELETE /inboxes/:inbox_id": {id: "inboxes.delete", permission: mail.InboxDelete,
 		summary: "Delete an inbox with everything under it."},
+	"GET /inboxes/:inbox_id/forwarding": {id: "inboxes.getForwarding", permission: mail.InboxRead, answer: "Forwarding",
+		summary: "Get to whom an inbox forwards what arrives in it. An addition to AgentMail's API."},
+	"PUT /inboxes/:inbox_id/forwarding": {id: "inboxes.setForwarding", permission: mail.InboxUpdate, body: "SetForwardingRequest", answer: "Forwarding",
+		summary: "Have an inbox forward what arrives in it, to at most ten addresses; it keeps a copy unless keep_copy is false. An addition to AgentMail's API."},
+	"DELETE /inboxes/:inbox_id/forwarding": {id: "inboxes.deleteForwarding", permission: mail.InboxUpdate,
+		summary: "Have an inbox keep what arrives in it. An addition to AgentMail's API."},
 	"POST /inboxes/:inbox_id/authorize": {id: "inboxes.authorize", permission: mail.ProviderConnect, body: "AuthorizeInboxRequest", answer: "AuthorizeInboxResponse",
 		summary: "Not available here: belongs to AgentMail's sign-in service."},
 
