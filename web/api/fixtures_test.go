@@ -82,7 +82,7 @@ var requests = []request{
 	{route: "PATCH /webhooks/:webhook_id", body: `{"event_types":["message.received"]}`},
 	{route: "PATCH /webhooks/:webhook_id/headers", body: `{"headers":{"X-Token":"t"}}`, status: 204},
 	{route: "POST /webhooks/:webhook_id/deliveries/:delivery_id/replay"},
-	{route: "POST /queue/:queued_id/retry", status: 204},
+	{route: "POST /queue/:queued_id/retry", status: 409}, // its pod is stopped
 	{route: "POST /queue/:queued_id/hold", status: 204},
 	{route: "POST /queue/:queued_id/release", status: 204},
 	{route: "POST /queue/:queued_id/drop", status: 204},

@@ -73,3 +73,40 @@ func TestWhereIsMyMail(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+// TestATenantUndoesNothingOfTheOperators: what the operator holds or stops stays so, whatever a tenant's key asks for.
+func TestATenantUndoesNothingOfTheOperators(t *testing.T) {
+	d := openDoor(t, web.Limits{})
+	pod := d.Pod(t, "acme")
+	inbox := d.Inbox(t, pod, "alice")
+	org, tenant := d.Key(t, d.Org), d.Key(t, inbox)
+	d.call(t, tenant, "POST", "/v0/inboxes/"+inbox.InboxID+"/messages/send", `{"to":"zoe@example.org","text":"Hello"}`)
+	queued := "/v0/queue/" + d.call(t, tenant, "GET", "/v0/queue", "").get(t, "deliveries.0.delivery_id")
+	for _, c := range []struct {
+		key, call string
+		status    int
+		want      string // in the answer
+	}{
+		{tenant, "POST " + queued + "/hold", 204, ""},
+		{tenant, "POST " + queued + "/release", 204, ""},
+		{org, "POST " + queued + "/hold", 204, ""},
+		{tenant, "POST " + queued + "/release", 403, "held by a key of the organization"},
+		{tenant, "POST " + queued + "/retry", 403, "held by a key of the organization"},
+		{org, "POST " + queued + "/release", 204, ""},
+		{tenant, "POST " + queued + "/retry", 204, ""},
+		{org, "POST /v0/queue/pauses", 200, pod.PodID},
+		{tenant, "POST " + queued + "/retry", 409, "The pod " + pod.PodID + " is stopped"},
+		{org, "POST " + queued + "/retry", 409, "podmail queue resume --pod " + pod.PodID},
+		{org, "DELETE /v0/queue/pauses/pod/" + pod.PodID, 204, ""},
+		{tenant, "POST " + queued + "/retry", 204, ""},
+	} {
+		method, path, _ := strings.Cut(c.call, " ")
+		body := ""
+		if path == "/v0/queue/pauses" {
+			body = `{"kind":"pod","name":"` + pod.PodID + `"}`
+		}
+		if got := d.call(t, c.key, method, path, body); got.status != c.status || !strings.Contains(got.body, c.want) {
+			t.Errorf("%s: %d %s, want %d %s", c.call, got.status, got.body, c.status, c.want)
+		}
+	}
+}
