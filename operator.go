@@ -19,18 +19,18 @@ import (
 // This file holds the operator's commands. They open the file that a server made, beside that server if it runs.
 
 type createKeyCommand struct {
-	Pod   string `xor:"scope" placeholder:"ID" help:"For this pod alone, by pod id or client id."`
-	Inbox string `xor:"scope" placeholder:"ADDRESS" help:"For this inbox alone."`
-	Name  string `placeholder:"NAME" help:"What to call it in lists."`
+	Pod   *string `xor:"scope" placeholder:"ID" help:"For this pod alone, by pod id or client id."`
+	Inbox *string `xor:"scope" placeholder:"ADDRESS" help:"For this inbox alone."`
+	Name  string  `placeholder:"NAME" help:"What to call it in lists."`
 }
 
 // Run prints the new key.
 func (k createKeyCommand) Run(f *flags) error {
 	return f.operate(func(ctx context.Context, srv *server.Server, g mail.Grant) (err error) {
-		if k.Pod != "" {
-			g, err = srv.InPod(ctx, g, k.Pod)
-		} else if k.Inbox != "" {
-			g, err = srv.InInbox(ctx, g, k.Inbox)
+		if k.Pod != nil { // be it empty: that is no key for everything
+			g, err = srv.InPod(ctx, g, *k.Pod)
+		} else if k.Inbox != nil {
+			g, err = srv.InInbox(ctx, g, *k.Inbox)
 		}
 		if err != nil {
 			return err

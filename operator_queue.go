@@ -128,21 +128,21 @@ func (c dropQueueCommand) Run(f *flags) error {
 	return c.each(f, "dropped; the sender is told", (*server.Server).DropDelivery)
 }
 
-// stoppable is what a pause is about.
+// stoppable is what a pause is about: one of them is there, though it may be empty, as of a variable that is not set.
 type stoppable struct {
-	Pod         string `xor:"what" required:"" placeholder:"ID" help:"A pod, by pod id or client id."`
-	Domain      string `xor:"what" required:"" placeholder:"NAME" help:"A domain that mail is sent from."`
-	Destination string `xor:"what" required:"" placeholder:"NAME" help:"A domain that mail goes to."`
+	Pod         *string `xor:"what" required:"" placeholder:"ID" help:"A pod, by pod id or client id."`
+	Domain      *string `xor:"what" required:"" placeholder:"NAME" help:"A domain that mail is sent from."`
+	Destination *string `xor:"what" required:"" placeholder:"NAME" help:"A domain that mail goes to."`
 }
 
 func (s stoppable) named() (mail.PauseKind, string) {
 	switch {
-	case s.Pod != "":
-		return mail.PausePod, s.Pod
-	case s.Domain != "":
-		return mail.PauseDomain, s.Domain
+	case s.Pod != nil:
+		return mail.PausePod, *s.Pod
+	case s.Domain != nil:
+		return mail.PauseDomain, *s.Domain
 	}
-	return mail.PauseDestination, s.Destination
+	return mail.PauseDestination, *s.Destination
 }
 
 type pauseQueueCommand struct {

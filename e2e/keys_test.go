@@ -42,6 +42,12 @@ func TestKeysFromTheCommandLine(t *testing.T) {
 		podmail.imaplib(inside.InboxID, c.key, "INBOX")
 	}
 
+	for _, scope := range []string{"--pod", "--inbox"} { // as of a variable that is not set
+		if out, err := podmail.command("key", "create", scope, "").CombinedOutput(); err == nil {
+			t.Errorf("key create %s \"\" made one for everything: %s", scope, out)
+		}
+	}
+
 	// key list shows them all, newest first, and never the secret.
 	list := podmail.podmail("key", "list")
 	rows := strings.Split(list, "\n")

@@ -101,6 +101,17 @@ mx.dead.example. 60 IN A 127.0.0.9
 	if list := podmail.podmail("queue", "pauses"); strings.Contains(list, "\n") {
 		t.Errorf("pauses are left:\n%s", list)
 	}
+	podmail.podmail("queue", "pause", "--destination", "BÜCHER.test")
+	for _, bad := range [][]string{{"--domain", ""}, {"--pod", ""}, {"--destination", ""}, {"--domain", "not a domain!"}} {
+		if out, err := podmail.command(append([]string{"queue", "pause"}, bad...)...).CombinedOutput(); err == nil {
+			t.Errorf("%q is stopped: %s", bad, out)
+		}
+	}
+	podmail.podmail("queue", "pause", "--destination", "bücher.test", "--reason", "spam")
+	if list := podmail.podmail("queue", "pauses"); strings.Count(list, "\n") != 1 || !regexp.MustCompile(`xn--bcher-kva\.test .*spam`).MatchString(list) {
+		t.Errorf("pauses:\n%s", list)
+	}
+	podmail.podmail("queue", "resume", "--destination", "bücher.test")
 	if status, traced := podmail.curl("GET", "/v0/trace/"+url.PathEscape(sent.MessageID), podmail.Key, ""); status != 200 || !strings.Contains(traced, `"state":"rejected"`) || !strings.Contains(traced, "refused") {
 		t.Errorf("trace: %d %s", status, traced)
 	}

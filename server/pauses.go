@@ -13,7 +13,7 @@ import (
 )
 
 // Pause stops what a pod sends, what is sent from a domain, or what goes to one. It is accepted, and waits. What is stopped
-// already stays as it is.
+// already gets the reason, if there is one.
 func (s *Server) Pause(ctx context.Context, g mail.Grant, kind mail.PauseKind, name, reason string) (p mail.Pause, err error) {
 	if utf8.RuneCountInString(reason) > maxReason {
 		return p, mail.Invalid("reason", "has at most %d characters", maxReason)

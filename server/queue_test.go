@@ -369,8 +369,12 @@ func TestWhatIsStoppedWaits(t *testing.T) {
 	if _, err := w.Server.Pause(ctx, tenant, mail.PauseDestination, "one.test", ""); mail.CodeOf(err) != mail.CodeForbidden {
 		t.Error("a tenant stopped mail")
 	}
-	if _, err := w.Server.Pause(ctx, w.Org, mail.PauseDestination, "no domain", ""); mail.CodeOf(err) != mail.CodeInvalid {
-		t.Error("what is no domain is stopped:", err)
+	for _, name := range []string{"no domain", "not a domain!", "", ".", "a..b"} {
+		for _, kind := range []mail.PauseKind{mail.PauseDestination, mail.PauseDomain} {
+			if _, err := w.Server.Pause(ctx, w.Org, kind, name, ""); mail.CodeOf(err) != mail.CodeInvalid {
+				t.Errorf("%q, which is no domain, is stopped: %v", name, err)
+			}
+		}
 	}
 }
 
@@ -380,8 +384,12 @@ func TestWhoIsStoppedSeesIt(t *testing.T) {
 	w := newSending(t, server.QueueLimits{}, nil)
 	bob := w.Inbox(t, w.Pod(t, "b"), "bob")
 	for kind, name := range map[mail.PauseKind]string{mail.PausePod: w.alice.PodID, mail.PauseDestination: "Bücher.test.", mail.PauseDomain: "podmail.test"} {
-		for _, reason := range []string{"unpaid", "another reason"} {
-			if p, err := w.Server.Pause(ctx, w.Org, kind, name, reason); err != nil || p.Reason != "unpaid" || p.Kind != kind {
+		first, err := w.Server.Pause(ctx, w.Org, kind, name, "late")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, reason := range []string{"unpaid", ""} { // a new reason, and none
+			if p, err := w.Server.Pause(ctx, w.Org, kind, name, reason); err != nil || p.Reason != "unpaid" || p.Kind != kind || !p.CreatedAt.Equal(first.CreatedAt) {
 				t.Errorf("%s: %+v, %v", kind, p, err)
 			}
 		}

@@ -22,11 +22,12 @@ var (
 	listOwnPauses         = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.pod_id = {pod} AND {scope q}`)
 	deletePauses          = tables.Compile(`DELETE FROM queue_pauses WHERE {scope queue_pauses}`)
 
-	listUrgent     = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.urgent = 1 AND d.state = 'queued' AND d.courier = 'smtp' AND NOT EXISTS (SELECT 1 FROM queue_pauses q WHERE ` + isStopped + `) AND {organization} LIMIT ?`)
-	listPauses     = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE {organization} ORDER BY q.kind, q.name LIMIT 10000`)
-	findPause      = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.kind = ?1 AND q.name = ?2 AND {organization}`)
-	findPauseOf    = tables.Compile(`SELECT ` + pauseColumns + ` FROM deliveries d JOIN queue_pauses q ON ` + isStopped + ` WHERE d.id = ?1 AND {organization} ORDER BY q.kind DESC, q.name LIMIT 1`)
-	insertPause    = tables.Compile(`INSERT OR IGNORE INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}`)
+	listUrgent  = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.urgent = 1 AND d.state = 'queued' AND d.courier = 'smtp' AND NOT EXISTS (SELECT 1 FROM queue_pauses q WHERE ` + isStopped + `) AND {organization} LIMIT ?`)
+	listPauses  = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE {organization} ORDER BY q.kind, q.name LIMIT 10000`)
+	findPause   = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.kind = ?1 AND q.name = ?2 AND {organization}`)
+	findPauseOf = tables.Compile(`SELECT ` + pauseColumns + ` FROM deliveries d JOIN queue_pauses q ON ` + isStopped + ` WHERE d.id = ?1 AND {organization} ORDER BY q.kind DESC, q.name LIMIT 1`)
+	insertPause = tables.Compile(`INSERT INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}
+		ON CONFLICT (kind, name) DO UPDATE SET reason = ifnull(excluded.reason, reason)`)
 	deletePause    = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
 	listMessagesOf = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.message_id = ?1 AND {organization} ORDER BY m.id LIMIT ?2`)
 )
@@ -91,7 +92,7 @@ func (tx SystemTx) FindPauseOf(delivery int64) (mail.Pause, error) {
 	return get(tx.Tx, findPauseOf, scanPause, delivery)
 }
 
-// InsertPause stops something; what is stopped already stays as it is.
+// InsertPause stops something. What is stopped already gets the reason, if there is one.
 func (tx SystemTx) InsertPause(p mail.Pause) error {
 	_, err := tx.tx.Exec(insertPause, sqlite.Null(p.Pod), string(p.Kind), p.Name, sqlite.Null(p.Reason), p.CreatedAt)
 	return translate(err)

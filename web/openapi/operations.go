@@ -197,7 +197,7 @@ var operations = map[string]operation{
 	"GET /queue/pauses": {id: "queue.listPauses", permission: mail.MessageRead, answer: "ListPausesResponse",
 		summary: "List what the operator stopped; below the organization, whether the pod is. An addition to AgentMail's API."},
 	"POST /queue/pauses": {id: "queue.pause", permission: mail.MessageSend, body: "CreatePauseRequest", answer: "Pause",
-		summary: "Stop what a pod sends, what is sent from a domain, or what goes to one: it is accepted, and waits. What is stopped already stays as it is. For keys of the organization. An addition to AgentMail's API."},
+		summary: "Stop what a pod sends, what is sent from a domain, or what goes to one: it is accepted, and waits. What is stopped already gets the reason, if there is one. For keys of the organization. An addition to AgentMail's API."},
 	"DELETE /queue/pauses/:kind/:name": {id: "queue.resume", permission: mail.MessageSend,
 		summary: "Let go on what was stopped. For keys of the organization. An addition to AgentMail's API."},
 
