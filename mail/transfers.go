@@ -54,6 +54,7 @@ type TransferResult struct {
 	Recipient string
 	Failure   TransferFailure // empty: the host has taken the message
 	Permanent bool            // trying again is of no use
+	Personal  bool            // of a host's refusal: it is of this recipient, and not of who we are, of the sender or of the message
 	Code      int             // of the host's final reply; 0: there was none
 	Enhanced  string          // RFC 3463, of the reply or of our own making
 	Text      string          // the reply verbatim, lines joined by LF; or what went wrong

@@ -18,6 +18,8 @@ type outcome struct {
 	state  mail.DeliveryState
 	reply  string // of the host, verbatim; or why we gave up
 	status string // RFC 3463; of bounces
+
+	impersonal bool // a host refused, and not the recipient: who we are, the sender, or the message
 }
 
 // settle notes a delivery's outcome: its row, the label of the sent message, the event. tx is the sender's, and d what was
@@ -75,8 +77,15 @@ func (o outcome) event(d *mail.Delivery, now time.Time) (label string, e mail.Ev
 	}
 }
 
-// bounce is the contract's word for a failure.
-func (o outcome) bounce() dsn.Bounce { return dsn.Classify(o.status, o.reply) }
+// bounce is the contract's word for a failure. Hosts that refuse us, or the message, use the words for mailboxes that do
+// not exist too.
+func (o outcome) bounce() dsn.Bounce {
+	b := dsn.Classify(o.status, o.reply)
+	if o.impersonal && b.Hard() {
+		b.SubType = dsn.General
+	}
+	return b
+}
 
 // notDelayedAnyMore is the label delayed, if a message has it and none of its deliveries waits any more.
 func notDelayedAnyMore(tx storage.Tx, m *mail.Message) (labels []string, err error) {

@@ -280,13 +280,18 @@ func TestSuppression(t *testing.T) {
 	ctx := context.Background()
 	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) (results []mail.TransferResult) {
 		for _, to := range tr.Recipients {
-			results = append(results, mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
+			results = append(results, mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Personal: to.Address != "there@other.test", Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
 		}
 		return results
 	})
 	pod := w.alice
 	pod.Scope.Inbox, pod.InboxID, pod.KeyScope = 0, "", mail.Scope{Pod: w.alice.Scope.Pod}
 	bob := w.Inbox(t, pod, "bob")
+	w.send(t, w.alice, "there@other.test")
+	w.carry(t, "it bounces", func() bool { return len(w.waiting(t)) == 0 })
+	if got := w.suppressed(t); len(got) != 0 {
+		t.Error("the host refuses us, whatever words it has for that:", got)
+	}
 	w.send(t, w.alice, "gone@other.test")
 	w.carry(t, "it bounces", func() bool { return len(w.waiting(t)) == 0 })
 	send := func(g mail.Grant) error {

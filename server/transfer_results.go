@@ -109,7 +109,7 @@ func (s *Server) judgeResult(d *mail.Delivery, r mail.TransferResult, now time.T
 	case r.Failure == "":
 		return verdict{outcome: outcome{state: mail.DeliveryDelivered, reply: r.Text}}
 	case r.Permanent:
-		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusOf(r)}}
+		return verdict{outcome: outcome{state: mail.DeliveryBounced, reply: r.Text, status: statusOf(r), impersonal: r.Failure == mail.TransferReply && !r.Personal}}
 	}
 	next := now.Add(mail.RetryAfter(r.Failure, d.Attempts+1, s.jitter()))
 	if next.Sub(d.CreatedAt) > mail.QueueLife {

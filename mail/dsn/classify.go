@@ -42,15 +42,21 @@ type rule struct {
 	means  Bounce
 }
 
+// The words of hosts, in lower case. Those of noSuchUser name a recipient whatever else is said, those of goneUser do so
+// only where nothing tells of us: hosts have reverse names that do not exist, and allow lists in which we are inactive.
 var (
-	noSuchUser = []string{"user unknown", "unknown user", "no such user", "no such recipient", "no such mailbox", "does not exist", "doesn't exist", "doesn't have", "invalid recipient",
-		"unknown recipient", "recipient unknown", "recipient not found", "unrouteable address", "no mailbox here", "mailbox unavailable", "mailbox not found", "mailbox unknown", "not a valid mailbox",
-		"unknown local", "account is disabled", "account has been disabled", "account disabled", "mailbox disabled", "address rejected: user", "invalid mailbox", "not our customer",
-		"address unknown", "unknown address", "no longer available", "no such address", "no such person", "addressee unknown", "undeliverable address", "is inactive", "user not found"}
+	noSuchUser = []string{"user unknown", "unknown user", "no such user", "no such recipient", "no such mailbox", "invalid recipient", "unknown recipient", "recipient unknown", "recipient not found",
+		"recipientnotfound", "unrouteable address", "no mailbox here", "mailbox not found", "mailbox unknown", "not a valid mailbox", "unknown local", "address rejected: user", "invalid mailbox", "address unknown",
+		"unknown address", "no such address", "no such person", "addressee unknown", "undeliverable address", "user not found"}
+	goneUser = []string{"does not exist", "doesn't exist", "doesn't have", "mailbox unavailable", "account is disabled", "account has been disabled", "account disabled", "mailbox disabled",
+		"not our customer", "no longer available", "is inactive"}
 	fullMailbox = []string{"mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded quota", "out of storage", "exceeded storage", "inbox is full", "user is full",
 		"storage quota", "insufficient disk", "mailfolder is full"}
 	tooLarge    = []string{"too large", "too big", "size limit", "exceeds size", "exceeds the maximum", "maximum size", "message size", "file size"}
-	aboutSender = []string{"sender address", "sender domain", "sender verify", "sender rejected", "sender's", "helo", "your domain", "spf", "relay", "not permitted", "dnsbl", "blacklist", "blocklist"}
+	aboutSender = []string{"sender address", "sender domain", "sender verif", "sender rejected", "sender's", "sender unknown", "from address", "return path", "spf", "your domain", "your account", "for sending"}
+	aboutUs     = []string{"your ip", "ip address", "your host", "your server", "your network", "client host", "client address", "client ip", "reverse dns", "rdns", "reverse lookup", "ptr record", "hostname",
+		"host name", "helo", "ehlo", "relay", "not permitted", "access denied", "blocked using", "spamhaus", "spamcop", "barracuda", "dnsbl", "blacklist", "black list", "blocklist", "block list", "allowlist",
+		"allow list", "whitelist", "white list", "reputation", "rate quota", "rate limit", "throttl", "too many"}
 	attachments = []string{"attachment", "virus", "malware", "infected", "executable", "file type", "potential security issue"}
 	content     = []string{"spam", "content", "junk", "phish", "unsolicited", "bulk mail", "message rejected", "message blocked", "dmarc", "virus", "suspicious", "policy reasons"}
 )
@@ -67,15 +73,22 @@ var rules = []rule{
 	{".1.2", '5', nil, Bounce{Permanent, NoEmail}},
 	{".1.3", '5', nil, Bounce{Permanent, NoEmail}},
 	{".1.6", '5', nil, Bounce{Permanent, NoEmail}},
-	{".4.7", 0, nil, Bounce{Transient, General}}, // it was tried for long enough
+	{".4.7", 0, nil, Bounce{Transient, General}},    // it was tried for long enough
+	{".7.25", '5', nil, Bounce{Permanent, General}}, // our reverse name (RFC 7372 3.3)
+	{"", '5', aboutSender, Bounce{Permanent, General}},
+	{".7.", '5', noSuchUser, Bounce{Permanent, NoEmail}},
+	{".7.", '5', aboutUs, Bounce{Permanent, General}},
 	{".7.", 0, attachments, Bounce{Transient, AttachmentRejected}},
 	{".7.", 0, content, Bounce{Transient, ContentRejected}},
 	{".6.", 0, attachments, Bounce{Transient, AttachmentRejected}},
 	{".6.", 0, nil, Bounce{Transient, ContentRejected}},
-	{"", 0, fullMailbox, Bounce{Transient, MailboxFull}},
-	{"", '5', aboutSender, Bounce{Permanent, General}},
+	{".7.", '5', nil, Bounce{Permanent, General}},
 	{"", '5', noSuchUser, Bounce{Permanent, NoEmail}},
+	{"", '5', aboutUs, Bounce{Permanent, General}},
+	{"", '4', aboutUs, Bounce{Transient, General}},
+	{"", 0, fullMailbox, Bounce{Transient, MailboxFull}},
 	{".2.1", '5', nil, Bounce{Permanent, NoEmail}}, // disabled
+	{"", '5', goneUser, Bounce{Permanent, NoEmail}},
 	{"", 0, tooLarge, Bounce{Transient, MessageTooLarge}},
 	{"", '5', attachments, Bounce{Transient, AttachmentRejected}},
 	{"", '5', []string{"spam", "junk", "phish", "unsolicited", "malware"}, Bounce{Transient, ContentRejected}},

@@ -353,3 +353,37 @@ func TestSource(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestWhomARefusalIsOf: only what a host says to a recipient, or of a message to nobody else, is of the recipient.
+func TestWhomARefusalIsOf(t *testing.T) {
+	const no = "550 5.1.1 does not exist"
+	for _, c := range []struct {
+		name, at string
+		to       []string
+		personal bool
+	}{
+		{"the connection", "greeting", []string{"bob"}, false},
+		{"our name", "HELO", []string{"bob"}, false},
+		{"the sender", "MAIL", []string{"bob"}, false},
+		{"the recipient", "RCPT", []string{"bob", "carol"}, true},
+		{"all recipients", "DATA", []string{"bob"}, false},
+		{"the message to one", ".", []string{"bob"}, true},
+		{"the message to two", ".", []string{"bob", "carol"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, h := meet(t, script{answers: map[string]string{c.at: no}}, nil)
+			if c.at == "HELO" {
+				h.set("EHLO", no)
+			}
+			var to []string
+			for _, name := range c.to {
+				to = append(to, name+"@example.org")
+			}
+			for _, r := range w.Carry(context.Background(), transfer(plain, to...)) {
+				if !r.Permanent || r.Text != no || r.Personal != c.personal {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}

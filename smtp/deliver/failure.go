@@ -11,6 +11,7 @@ import (
 type failure struct {
 	kind      mail.TransferFailure
 	permanent bool
+	personal  bool // the host refuses the recipient, and nothing else
 	elsewhere bool // another host of the destination may do better
 	code      int
 	enhanced  string
@@ -50,6 +51,11 @@ func refused(r reply, command string) *failure {
 		f.enhanced = fmt.Sprintf("%d.0.0", max(4, r.code/100))
 	}
 	return f
+}
+
+// tooMany tells whether a host refuses a recipient for those that it has taken beside him (RFC 5321 4.5.3.1.10), or may.
+func (f *failure) tooMany() bool {
+	return f.code == 452 && (f.enhanced == "4.5.3" || f.enhanced == "4.0.0") || f.code == 552 && f.enhanced == "4.5.3"
 }
 
 // lost is the failure of a connection while something was being done.

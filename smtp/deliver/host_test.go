@@ -35,6 +35,10 @@ type script struct {
 	answers map[string]string                                                              // to the beginning of a command, "greeting", "body" (in the middle of it) or "." (at its end)
 	tls     *tls.Config                                                                    // for STARTTLS
 	login   func(command string, challenge func(string) (response string)) (answer string) // to AUTH; nil: as answers say
+
+	most     int    // recipients of a message; 0: any number
+	crowded  string // answer to those beyond
+	patience int    // how many of them make it hang up; 0: any number do not
 }
 
 // mx is a host that plays a script, on a loopback address.
@@ -169,6 +173,7 @@ func (h *mx) serve(conn net.Conn) {
 	if !say(h.answer("greeting", "220 mx.example ESMTP")) {
 		return
 	}
+	recipients, beyond := 0, 0
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
@@ -221,6 +226,23 @@ func (h *mx) serve(conn net.Conn) {
 		case "QUIT":
 			say(h.answer(line, "221 2.0.0 bye"))
 			return
+		case "MAIL":
+			recipients = 0
+			if !say(h.answer(line, "250 2.1.0 ok")) {
+				return
+			}
+		case "RCPT":
+			answer := h.answer(line, "250 2.1.5 ok")
+			if recipients++; h.most > 0 && recipients > h.most {
+				answer = h.crowded
+				if beyond++; h.patience > 0 && beyond > h.patience {
+					say("421 4.7.0 too many errors")
+					return
+				}
+			}
+			if !say(answer) {
+				return
+			}
 		default:
 			if !say(h.answer(line, "250 2.1.0 ok")) {
 				return

@@ -18,6 +18,7 @@ type parcel struct {
 	recipients    []recipient
 	results       []mail.TransferResult
 	international bool // the reverse path is not in ASCII
+	most          int  // recipients in one transaction
 }
 
 // recipient is one recipient as it goes on the wire.
@@ -29,7 +30,7 @@ type recipient struct {
 }
 
 func newParcel(t mail.Transfer) *parcel {
-	p := &parcel{Transfer: t, sealed: map[form]*sealed{}, results: make([]mail.TransferResult, len(t.Recipients))}
+	p := &parcel{Transfer: t, most: maxRecipients, sealed: map[form]*sealed{}, results: make([]mail.TransferResult, len(t.Recipients))}
 	p.reversePath = wirePath(t.ReversePath)
 	p.international = !isASCII(p.reversePath)
 	for i, r := range t.Recipients {
@@ -58,7 +59,7 @@ func (p *parcel) settle(i int, f *failure, s *session) {
 	r := mail.TransferResult{Recipient: p.results[i].Recipient}
 	if f != nil {
 		r.Host, r.TLS = f.host, f.tls
-		r.Failure, r.Permanent, r.Code, r.Enhanced, r.Text = f.kind, f.permanent, f.code, f.enhanced, f.text
+		r.Failure, r.Permanent, r.Personal, r.Code, r.Enhanced, r.Text = f.kind, f.permanent, f.personal, f.code, f.enhanced, f.text
 	}
 	if s != nil {
 		r.Host, r.TLS, r.RemoteDSN = s.host, s.tls, s.offers("DSN")

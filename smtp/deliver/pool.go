@@ -66,7 +66,7 @@ func (p *pool) drop(key poolKey, gone *idle) bool {
 // put lets a connection wait, or closes it if it is of no further use.
 func (p *pool) put(key poolKey, s *session) {
 	p.mu.Lock()
-	if p.closed || s.broken || p.count >= p.max || time.Since(s.opened) > p.times.Age {
+	if p.closed || s.broken || s.spent() || p.count >= p.max || time.Since(s.opened) > p.times.Age {
 		p.mu.Unlock()
 		s.quit()
 		return

@@ -28,6 +28,8 @@ type session struct {
 	extensions map[string]string
 	opened     time.Time
 	used       bool // for a transaction: another one begins with RSET
+	most       int  // recipients in one transaction, as the host has shown; 0: it has not
+	messages   int  // transactions begun
 	broken     bool // not to be used again
 }
 
@@ -181,6 +183,35 @@ func (s *session) sizeLimit() int64 {
 		return 0
 	}
 	return n
+}
+
+// limit is what the host announces of a limit (RFC 9422); 0: nothing.
+func (s *session) limit(name string) int {
+	for _, word := range strings.Fields(s.extensions["LIMITS"]) {
+		if key, value, _ := strings.Cut(word, "="); strings.EqualFold(key, name) {
+			if n, err := strconv.Atoi(value); err == nil && n > 0 {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// mostRecipients is how many recipients a transaction may have.
+func (s *session) mostRecipients() int {
+	most := maxRecipients
+	for _, n := range []int{s.limit("RCPTMAX"), s.most} {
+		if n > 0 {
+			most = min(most, n)
+		}
+	}
+	return most
+}
+
+// spent tells whether the host takes no further message on this connection.
+func (s *session) spent() bool {
+	most := s.limit("MAILMAX")
+	return most > 0 && s.messages >= most
 }
 
 // secure puts TLS on the connection.

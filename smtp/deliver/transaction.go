@@ -33,6 +33,7 @@ type transaction struct {
 	refused  map[int]*failure
 	willing  bool // DATA was answered by 354
 	astray   bool // a recipient was accepted of a sender who was not: an empty body might reach him
+	crowded  bool // a recipient was one too many
 }
 
 // transact sends the message to the recipients that are open, or the first of them. A failure is that of those who are
@@ -90,7 +91,7 @@ func (t *transaction) plan() {
 		t.steps = append(t.steps, step{name: "RSET", line: "RSET", wait: t.s.times.Command})
 	}
 	at := t.open()
-	at = at[:min(len(at), maxRecipients)]
+	at = at[:min(len(at), t.most, t.s.mostRecipients())]
 	t.steps = append(t.steps, step{name: "MAIL", line: t.mail(at), wait: t.s.times.Command})
 	for _, i := range at {
 		t.steps = append(t.steps, step{name: "RCPT", line: t.rcpt(i), wait: t.s.times.Command, recipient: i})
@@ -105,6 +106,10 @@ func (t *transaction) envelope() (stale bool, f *failure) {
 	for n, x := range t.steps {
 		if x.name == "DATA" && !pipelined && len(t.accepted) == 0 {
 			break
+		}
+		if x.name == "RCPT" && !pipelined && t.crowded { // the others have another turn
+			t.sent++
+			continue
 		}
 		r, err := t.exchange(n, pipelined)
 		if err != nil && n == 0 && x.name == "RSET" {
@@ -166,13 +171,26 @@ func (t *transaction) take(x step, r reply) {
 		if r.good() {
 			t.accepted = append(t.accepted, x.recipient)
 		} else {
-			t.refused[x.recipient] = refused(r, "RCPT")
+			t.takeRefusal(x.recipient, r)
 		}
 	case "DATA":
 		t.willing = r.code == 354
 		if !t.willing && t.refusal == nil && len(t.accepted) > 0 {
 			t.refusal = refused(r, "DATA")
 		}
+	}
+}
+
+// takeRefusal notes the refusal of a recipient. Who was one too many says how many the next transactions may have: some
+// hosts hang up on who tries more again and again.
+func (t *transaction) takeRefusal(recipient int, r reply) {
+	f := refused(r, "RCPT")
+	f.personal = f.code != 421
+	if r.code == 552 && (r.enhanced == "" || r.enhanced == "5.5.3") { // as 452 (RFC 5321 4.5.3.1.10)
+		f.permanent, f.enhanced = false, "4.5.3"
+	}
+	if t.refused[recipient] = f; f.tooMany() && len(t.accepted) > 0 && !t.crowded {
+		t.crowded, t.most, t.s.most = true, len(t.accepted), len(t.accepted)
 	}
 }
 
@@ -213,13 +231,21 @@ func (t *transaction) body() *failure {
 		return t.forAccepted(lost(err, "the message was sent, and whether the host has taken it is not known"))
 	}
 	if !r.good() {
-		return t.forAccepted(refused(r, "the message"))
+		return t.forAccepted(t.refusedBody(r))
 	}
 	for _, i := range t.accepted {
 		t.settle(i, nil, t.s)
 		t.results[i].Code, t.results[i].Enhanced, t.results[i].Text = r.code, r.enhanced, r.text
 	}
 	return nil
+}
+
+// refusedBody is the failure that the reply to a body tells. Who was its only recipient may be what it is about: some
+// hosts look for mailboxes late.
+func (t *transaction) refusedBody(r reply) *failure {
+	f := refused(r, "the message")
+	f.personal = len(t.accepted) == 1 && f.code != 421
+	return f
 }
 
 // forAccepted gives a failure to the recipients that the message was sent for.
@@ -238,7 +264,7 @@ func (t *transaction) bodyFailed(err error) *failure {
 	}
 	if t.s.ctx.Err() == nil {
 		if r, readErr := t.s.read(min(t.s.times.Data, 5*time.Second)); readErr == nil && (r.permanent() || r.code/100 == 4) {
-			return t.forAccepted(refused(r, "the message"))
+			return t.forAccepted(t.refusedBody(r))
 		}
 	}
 	return t.forAccepted(lost(t.s.cause(err), "while the message was being sent"))
@@ -248,8 +274,7 @@ func (t *transaction) bodyFailed(err error) *failure {
 // (RFC 5321 4.5.3.1.10): they have another turn.
 func (t *transaction) settleRefused() {
 	for i, f := range t.refused {
-		tooMany := f.code == 452 && (f.enhanced == "4.5.3" || f.enhanced == "4.0.0") || f.code == 552 && f.enhanced == "5.5.3"
-		if (tooMany && len(t.accepted) > 0) || f.code == 421 {
+		if (f.tooMany() && len(t.accepted) > 0) || f.code == 421 {
 			continue
 		}
 		t.settle(i, f, t.s)

@@ -2,12 +2,16 @@ package deliver
 
 import (
 	"context"
+	"net/netip"
 
 	"podmail/mail"
 )
 
 // maxConnections is how many connections one attempt may open.
 const maxConnections = 12
+
+// errSpent is a connection on which the host takes no further message.
+var errSpent = &failure{kind: mail.TransferConnection, elsewhere: true, enhanced: "4.5.0", text: "the host takes no further message on this connection"}
 
 // try hands the parcel over at the first host that takes it. What it returns is the failure of recipients who are
 // still open.
@@ -40,9 +44,11 @@ func (c *Courier) try(ctx context.Context, p *parcel, hosts []host) (worst *fail
 			if connections++; connections > maxConnections {
 				return worst
 			}
-			var s *session
-			if s, f = c.connect(ctx, p.Transfer, h, a, y); f == nil {
-				f = c.converse(ctx, p, s, key)
+			f = c.visit(ctx, p, h, a, y, key)
+			for most := maxRecipients; f != nil && (f == errSpent || f.elsewhere && p.most < most) && connections < maxConnections && ctx.Err() == nil; {
+				most = p.most // that is how many it takes, or it has hung up on who wanted more
+				connections++
+				f = c.visit(ctx, p, h, a, y, key)
 			}
 			f = f.at(hostText(h, a), "")
 			if f == nil || !f.elsewhere || ctx.Err() != nil {
@@ -55,6 +61,15 @@ func (c *Courier) try(ctx context.Context, p *parcel, hosts []host) (worst *fail
 		}
 	}
 	return worst
+}
+
+// visit opens a connection and sends the parcel through it.
+func (c *Courier) visit(ctx context.Context, p *parcel, h host, a netip.Addr, y security, key poolKey) *failure {
+	s, f := c.connect(ctx, p.Transfer, h, a, y)
+	if f != nil {
+		return f
+	}
+	return c.converse(ctx, p, s, key)
 }
 
 // again uses a connection that waits for another message. stale: there is none that lives.
@@ -81,6 +96,10 @@ func (c *Courier) converse(ctx context.Context, p *parcel, s *session, key poolK
 	}()
 	for len(p.open()) > 0 {
 		before := len(p.open())
+		if s.spent() {
+			return errSpent
+		}
+		s.messages++
 		if f := p.transact(ctx, s); f != nil {
 			if p.Relay != nil && (f.code == 530 || f.code == 535 || f.code == 538) {
 				f.permanent = false // it is the credentials' fault, not the message's
