@@ -105,7 +105,7 @@ func TestWhatBecomesOfMailToOtherHosts(t *testing.T) {
 			r := mail.TransferResult{Recipient: to.Address, Code: 250, Text: "250 2.0.0 taken"}
 			switch {
 			case strings.HasPrefix(to.Address, "nobody@"):
-				r = mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"}
+				r = mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Personal: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"}
 			case strings.HasPrefix(to.Address, "later@"):
 				r = mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Code: 451, Enhanced: "4.2.0", Text: "451 4.2.0 come back"}
 			}

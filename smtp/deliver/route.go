@@ -74,8 +74,12 @@ func relayPort(r *mail.Relay) string {
 // literal reads an address literal (RFC 5321 4.1.3).
 func literal(s string) (netip.Addr, bool) {
 	s, ok := strings.CutSuffix(strings.TrimPrefix(s, "["), "]")
-	six, isSix := strings.CutPrefix(s, "IPv6:")
-	a, err := netip.ParseAddr(six)
+	const tag = "ipv6:" // in any case (RFC 5234 2.3)
+	isSix := len(s) > len(tag) && strings.EqualFold(s[:len(tag)], tag)
+	if isSix {
+		s = s[len(tag):]
+	}
+	a, err := netip.ParseAddr(s)
 	return a, ok && err == nil && a.Is4() != isSix && a.Zone() == ""
 }
 

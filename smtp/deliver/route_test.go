@@ -33,6 +33,7 @@ func TestRoutes(t *testing.T) {
 		{"IPv6 literal", "[IPv6:::1]", "", taken},
 		{"IPv4 literal with a tag", "[IPv6:127.0.0.1]", "", "dns permanent 0 5.1.2"},
 		{"IPv6 literal of a zone", "[IPv6:fe80::1%lo]", "", "dns permanent 0 5.1.2"},
+		{"IPv6 literal in lower case", "[ipv6:::1]", "", taken},
 		{"bad literal", "[127.0.0.1.5]", "", "dns permanent 0 5.1.2"},
 		{"IPv6 literal without its tag", "[::1]", "", "dns permanent 0 5.1.2"},
 		{"U-labels", "bücher.example", "MX xn--bcher-kva.example mx.b.example|A mx.b.example 127.0.0.1", taken},
