@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -64,9 +65,15 @@ type Verdict struct {
 
 // Judge finds what entries say of an address. They are those of one direction, of an inbox and of what it belongs to.
 // The most specific scope that has a match decides; in one scope an address goes before a domain and block before
-// allow. Without any match, the most specific scope that has an allow list blocks what is not on it.
+// allow. Without any match, the most specific scope that has an allow list blocks what is not on it. What the server itself
+// has blocked is blocked whatever narrower lists allow: it protects the name of the whole installation.
 func Judge(address string, entries []ListEntry) Verdict {
 	keys := ListKeys(address)
+	for i := range entries {
+		if e := &entries[i]; e.ReadOnly && e.Type == ListBlock && slices.Contains(keys, e.Entry) {
+			return Verdict{Blocked: true, Entry: e, Scope: e.Scope.Type()}
+		}
+	}
 	scopes := []ScopeType{ScopeInbox, ScopePod, ScopeOrganization}
 	for _, scope := range scopes {
 		if e := match(keys, scope, entries); e != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestJudge spells entries "scope type entry".
+// TestJudge spells entries "scope type entry", and "own" at the end of the server's own.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		name, address string
@@ -27,12 +27,14 @@ func TestJudge(t *testing.T) {
 		{"on the allow list", "a@x.test", []string{"inbox allow a@x.test"}, false, "a@x.test"},
 		{"not on the pod's allow list", "b@y.test", []string{"pod allow x.test"}, true, ""},
 		{"matched by the pod, though the inbox allows others", "b@y.test", []string{"inbox allow a@x.test", "pod allow y.test"}, false, "y.test"},
+		{"our own, whatever the inbox allows", "a@x.test", []string{"pod block a@x.test own", "inbox allow a@x.test"}, true, "a@x.test"},
+		{"our own, of somebody else", "b@x.test", []string{"pod block a@x.test own", "inbox allow b@x.test"}, false, "b@x.test"},
 	} {
 		var entries []ListEntry
 		for _, text := range c.entries {
 			f := strings.Fields(text)
 			scope := map[string]Scope{"organization": {}, "pod": {Pod: 1}, "inbox": {Pod: 1, Inbox: 1}}[f[0]]
-			entries = append(entries, ListEntry{Scope: scope, Type: ListType(f[1]), Entry: f[2]})
+			entries = append(entries, ListEntry{Scope: scope, Type: ListType(f[1]), Entry: f[2], ReadOnly: len(f) > 3})
 		}
 		v := Judge(c.address, entries)
 		by := ""

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"podmail/mail"
+	"podmail/storage"
 )
 
 // bounceTag begins the sub-address to which what comes back is sent.
@@ -29,13 +30,21 @@ func (s *Server) bouncePath(d *mail.Delivery) string {
 	return path
 }
 
-// reversePath is the reverse-path under which a delivery leaves for another host. Smarthosts often take the plain address
-// of their customer only.
-func (s *Server) reversePath(d *mail.Delivery) string {
-	if s.relay != nil || d.Purpose != mail.PurposeSent { // what is handed on has an address of its own for that
+// reversePath is the reverse-path under which a delivery leaves for another host by a route. Smarthosts often take the
+// plain address of their customer only.
+func (s *Server) reversePath(d *mail.Delivery, by mail.Route) string {
+	if by.Relay != nil || d.Purpose != mail.PurposeSent { // what is handed on has an address of its own for that
 		return d.Sender
 	}
 	return s.bouncePath(d)
+}
+
+// leavesPlain tells whether a delivery leaves under the address of its sender, so that nothing which comes back proves
+// where it is from.
+func (s *Server) leavesPlain(tx storage.Tx, d *mail.Delivery) (bool, error) {
+	_, domain, _ := mail.SplitAddress(d.Sender)
+	route, _, err := s.routeIn(tx, strings.ToLower(domain))
+	return s.reversePath(d, route) == d.Sender, err
 }
 
 // bounceMAC is what makes a bounce path hard to guess.

@@ -85,7 +85,7 @@ func TestListsForWhatComesIn(t *testing.T) {
 func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
 	ctx := t.Context()
 	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
-		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
+		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferReply, Permanent: true, Personal: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
 	})
 	list := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
 	for _, entry := range []string{`"v4"@a.test`, "v5@BÜCHER.test", "gränd.test"} {

@@ -22,6 +22,7 @@ type report struct {
 	complaint *arf.Report
 	about     []string // message ids that it may be about, the likeliest first
 	to        []string // envelope recipients
+	doubt     string   // why it is not believed to come from whom it names
 }
 
 // maxAbout is how many message ids a report is looked up by.
@@ -45,10 +46,7 @@ func (s *Server) readReport(ctx context.Context, p *mail.Parsed, c *content, r r
 			return nil, fmt.Errorf("read a notification: %w", err)
 		}
 	}
-	if why := s.disbelieved(r.authentication); out.complaint != nil && why != "" {
-		s.log.Warn("a complaint changes nothing, since anybody may have written it", "trace", mail.TraceID(ctx), "message_id", out.complaint.MessageID, "reason", why)
-		return nil, nil
-	}
+	out.doubt = s.disbelieved(r.authentication)
 	switch {
 	case out.complaint != nil:
 		out.about = append(out.about, out.complaint.MessageID)
@@ -95,12 +93,26 @@ func (s *Server) whole(ctx context.Context, c *content, trace []byte) io.ReaderA
 type reported struct {
 	message    mail.Message
 	deliveries []mail.Delivery // that the report may speak for
-	sure       bool            // nobody but the recipient's own host can have made the report up
+	sure       bool            // nobody but the recipient and his hosts can have made the report up
 }
 
 // find finds what the report is about among what the handle's inbox sent: a report that is addressed to one inbox tells
-// nothing of any other. The zero reported says that there is nothing.
+// nothing of any other. The zero reported says that there is nothing, or nothing that is to be believed.
 func (r *report) find(tx storage.Tx, s *Server) (reported, error) {
+	found, err := r.findByPath(tx, s)
+	if err != nil || len(found.deliveries) > 0 {
+		return found, err
+	}
+	if found, err = r.findByName(tx, s); err != nil || len(found.deliveries) == 0 || r.doubt == "" {
+		return found, err
+	}
+	s.log.Warn("a report changes nothing, since anybody may have written it", "message_id", found.message.MessageID, "reason", r.doubt)
+	return reported{}, nil
+}
+
+// findByPath finds it by the path under which it left, which only the hosts of one destination were told. Each of several
+// recipients there has seen it too.
+func (r *report) findByPath(tx storage.Tx, s *Server) (reported, error) {
 	for _, to := range r.to {
 		id, mac, ok := readBouncePath(to)
 		if !ok {
@@ -112,10 +124,27 @@ func (r *report) find(tx storage.Tx, s *Server) (reported, error) {
 		}
 		found, err := sentTo(tx, m, err)
 		found.deliveries = slices.DeleteFunc(found.deliveries, func(d mail.Delivery) bool { return !hmac.Equal([]byte(mac), []byte(s.bounceMAC(&d))) })
-		if found.sure = true; err != nil || len(found.deliveries) > 0 {
+		if found.sure = len(found.deliveries) == 1; err != nil || len(found.deliveries) > 0 {
 			return found, err
 		}
 	}
+	return reported{}, nil
+}
+
+// findByName finds it by its Message-ID or its envelope id. A notification that comes so of what left under a path of its
+// own was perhaps made up by somebody who has read the message elsewhere.
+func (r *report) findByName(tx storage.Tx, s *Server) (found reported, err error) {
+	if found, err = r.findByMessageID(tx); err == nil && len(found.deliveries) == 0 {
+		found, err = r.findByEnvelopeID(tx)
+	}
+	if err != nil || !found.sure || r.notice == nil {
+		return found, err
+	}
+	found.sure, err = s.leavesPlain(tx, &found.deliveries[0])
+	return found, err
+}
+
+func (r *report) findByMessageID(tx storage.Tx) (reported, error) {
 	for _, id := range r.about {
 		m, err := tx.FindMessage(id)
 		if errors.Is(err, storage.ErrNotFound) {
@@ -126,7 +155,7 @@ func (r *report) find(tx storage.Tx, s *Server) (reported, error) {
 			return found, err
 		}
 	}
-	return r.findByEnvelopeID(tx)
+	return reported{}, nil
 }
 
 // findByEnvelopeID finds the message that was sent under the ENVID which the report gives back.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"podmail/mail"
 	"podmail/server"
@@ -83,6 +82,8 @@ func TestBouncesThatComeBackLater(t *testing.T) {
 	}{
 		"hard": {[]string{"bob@other.test"}, "", func(id string) string { return failed("failed", "5.1.1", gone, id, "bob@other.test") },
 			"bounced sent", "bounced Permanent/NoEmail", "bob@other.test: hard bounce: " + gone},
+		"by its Message-ID": {[]string{"bob@other.test"}, "", func(id string) string { return failed("failed", "5.1.1", gone, id, "bob@other.test") },
+			"bounced sent", "bounced Permanent/NoEmail", ""}, // who has read it in an archive could have made it up
 		"soft": {[]string{"bob@other.test"}, "", func(id string) string {
 			return failed("failed", "5.2.2", "552 5.2.2 mailbox full", id, "bob@other.test")
 		},
@@ -102,7 +103,11 @@ func TestBouncesThatComeBackLater(t *testing.T) {
 			w := newSending(t, server.QueueLimits{}, nil)
 			m := w.delivered(t, c.to...)
 			for range 2 { // the second tells nothing new
-				w.comes(t, c.from, "alice@podmail.test", c.report(m.MessageID))
+				to := w.hosts.Seen()[0].ReversePath
+				if name == "by its Message-ID" || name == "another's" {
+					to = "alice@podmail.test"
+				}
+				w.comes(t, c.from, to, c.report(m.MessageID))
 			}
 			if got := w.labels(t, m); got != c.labels {
 				t.Errorf("labels: %s", got)
@@ -182,11 +187,15 @@ func TestBouncePaths(t *testing.T) {
 		t.Error("another host's recipient:", got)
 	}
 	w.comes(t, "", strings.ToUpper(paths["other.test"]), failed("failed", "5.1.1", "550 gone", "<rewritten@other.test>", "carol@other.test"))
-	if got := w.suppressed(t); len(got) != 1 || got[0] != "carol@other.test: hard bounce: 550 gone" {
-		t.Error("suppressed:", got)
+	if got := w.suppressed(t); len(got) != 0 {
+		t.Error("bob, who was told the same path, could have written it:", got)
 	}
 	if got := w.labels(t, m); got != "bounced delivered sent" {
 		t.Error("labels:", got)
+	}
+	w.comes(t, "", strings.ToUpper(paths["far.test"]), failed("failed", "5.1.1", "550 gone", "<rewritten@far.test>", "dave@far.test"))
+	if got := w.suppressed(t); len(got) != 1 || got[0] != "dave@far.test: hard bounce: 550 gone" {
+		t.Error("suppressed:", got)
 	}
 }
 
@@ -239,8 +248,8 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
-// TestForgedComplaints are kept like any mail, and change nothing; what passes, or is not known to fail, is believed.
-func TestForgedComplaints(t *testing.T) {
+// TestForgedReports are kept like any mail, and change nothing; what passes, or is not known to fail, is believed.
+func TestForgedReports(t *testing.T) {
 	for name, c := range map[string]struct {
 		found  func(*mail.Authentication)
 		labels string
@@ -271,63 +280,29 @@ func TestForgedComplaints(t *testing.T) {
 			if err != nil || len(here) != 2 {
 				t.Errorf("the complaint is not kept: %d messages, %v", len(here), err)
 			}
+			w.disbelieved(t, c.found, strings.Contains(c.labels, "complained"))
 		})
 	}
 }
 
-// TestSuppression: what bounced hard cannot be written to by anyone in the pod, until the entry goes; other pods can.
-func TestSuppression(t *testing.T) {
-	ctx := context.Background()
-	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) (results []mail.TransferResult) {
-		for _, to := range tr.Recipients {
-			results = append(results, mail.TransferResult{Recipient: to.Address, Failure: mail.TransferReply, Permanent: true, Personal: to.Address != "there@other.test", Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 no such user"})
+// disbelieved has two notifications of failure come: one that names a message by its Message-ID, which is believed or not,
+// and one that comes to the path under which the message left, which is believed whatever else is known of it.
+func (w *sending) disbelieved(t *testing.T, change func(*mail.Authentication), believed bool) {
+	t.Helper()
+	m := w.delivered(t, "carol@far.test")
+	comes := func(to string) string {
+		in := server.Incoming{Recipients: []string{to}, Session: server.Session{HELO: "mx.far.test", Protocol: "ESMTP"}, Authenticate: func() mail.Authentication { return *found(change) },
+			Body: strings.NewReader(strings.ReplaceAll(failed("failed", "5.1.1", "550 gone", m.MessageID, "carol@far.test"), "\n", "\r\n"))}
+		if err := w.Server.Deliver(context.Background(), in); err != nil {
+			t.Fatal(err)
 		}
-		return results
-	})
-	pod := w.alice
-	pod.Scope.Inbox, pod.InboxID, pod.KeyScope = 0, "", mail.Scope{Pod: w.alice.Scope.Pod}
-	bob := w.Inbox(t, pod, "bob")
-	w.send(t, w.alice, "there@other.test")
-	w.carry(t, "it bounces", func() bool { return len(w.waiting(t)) == 0 })
-	if got := w.suppressed(t); len(got) != 0 {
-		t.Error("the host refuses us, whatever words it has for that:", got)
+		return w.labels(t, m)
 	}
-	w.send(t, w.alice, "gone@other.test")
-	w.carry(t, "it bounces", func() bool { return len(w.waiting(t)) == 0 })
-	send := func(g mail.Grant) error {
-		_, err := w.Server.Send(ctx, g, server.SendRequest{To: []string{"Gone@other.test"}, Subject: "Again"})
-		return err
+	if got := comes("alice@podmail.test"); (got == "bounced sent") != believed {
+		t.Errorf("a notification that names it: %s", got)
 	}
-	err := send(bob)
-	refused, ok := err.(*mail.Error)
-	if !ok || refused.Reason != mail.ReasonMessageRejected || !strings.Contains(refused.Message, "gone@other.test on the list of the pod (hard bounce: 550 5.1.1 no such user)") ||
-		!strings.Contains(refused.Fix, "DELETE /v0/pods/") || !strings.HasSuffix(refused.Fix, "/lists/send/block/gone@other.test.") {
-		t.Fatalf("%v", err)
-	}
-	if err := send(w.Inbox(t, w.Pod(t, "b"), "eve")); err != nil {
-		t.Error("another pod:", err)
-	}
-	list := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
-	if err := w.Server.DeleteListEntry(ctx, pod, list, "gone@other.test"); mail.CodeOf(err) != mail.CodeForbidden {
-		t.Error("a key of the pod may delete it:", err)
-	}
-	operator, err := w.Server.InPod(ctx, w.Org, pod.PodID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Server.DeleteListEntry(ctx, operator, list, "gone@other.test"); err != nil {
-		t.Error(err)
-	}
-	if err := send(bob); err != nil {
-		t.Error("after deletion:", err)
-	}
-	w.carry(t, "it bounces again", func() bool { return len(w.suppressed(t)) == 1 })
-	w.Clock.Step(91 * 24 * time.Hour)
-	if _, err := w.Server.Sweep(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.suppressed(t); len(got) != 0 {
-		t.Error("after its time:", got)
+	if got := comes(w.hosts.Seen()[1].ReversePath); got != "bounced sent" {
+		t.Errorf("a notification that comes to its path: %s", got)
 	}
 }
 

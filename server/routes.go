@@ -37,11 +37,16 @@ func ChooseRelay(text string) (*RelayChoice, error) {
 
 // routeOf is how mail that a scope sends from a domain goes to other hosts. own tells that this is not how all goes.
 func (s *Server) routeOf(ctx context.Context, scope mail.Scope, domain string) (route mail.Route, own bool, err error) {
-	var routes []mail.Route
 	err = s.store.For(scope).Read(ctx, func(tx storage.Tx) (err error) {
-		routes, err = tx.ListRoutesOf(domain)
+		route, own, err = s.routeIn(tx, domain)
 		return err
 	})
+	return route, own, err
+}
+
+// routeIn is routeOf in a transaction.
+func (s *Server) routeIn(tx storage.Tx, domain string) (route mail.Route, own bool, err error) {
+	routes, err := tx.ListRoutesOf(domain)
 	for _, r := range append(routes, mail.Route{Relay: s.relay, HELO: s.hostname}) {
 		route = route.Within(r)
 	}

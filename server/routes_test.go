@@ -45,6 +45,9 @@ func (w *routed) takes(t *testing.T, g mail.Grant) string {
 	if tr.Source.IsValid() {
 		source = " " + tr.Source.String()
 	}
+	if path := strings.Contains(tr.ReversePath, "+bounce-"); path != (tr.Relay == nil) {
+		t.Errorf("by %s it leaves from %s", relay, tr.ReversePath) // smarthosts take the plain address
+	}
 	return relay + " " + tr.HELO + source
 }
 

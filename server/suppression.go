@@ -20,8 +20,8 @@ func (s *Server) suppressBounced(tx storage.Tx, d *mail.Delivery, o outcome, now
 	return s.suppress(tx, d.Recipient, "hard bounce: "+o.reply, now.Add(bounceLife), now)
 }
 
-// suppress puts an address on the send block list of the handle's pod, until a moment or, if that is zero, for good. An
-// entry that is there stays as it is.
+// suppress puts an address on the send block list of the handle's pod, until a moment or, if that is zero, for good. It
+// changes no entry that stands longer.
 func (s *Server) suppress(tx storage.Tx, address, reason string, until, now time.Time) error {
 	entry, err := checkEntry(address)
 	if err != nil {

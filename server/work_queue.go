@@ -280,7 +280,7 @@ func (s *Server) transferOf(ctx context.Context, l *load, ds []mail.Delivery, ra
 	if err != nil {
 		return t, err
 	}
-	t = mail.Transfer{TraceID: first.TraceID, ReversePath: s.reversePath(first), Destination: l.destination, Message: s.store.For(first.Scope()).Reader(ctx, raw), Size: raw.Size,
+	t = mail.Transfer{TraceID: first.TraceID, ReversePath: s.reversePath(first, route), Destination: l.destination, Message: s.store.For(first.Scope()).Reader(ctx, raw), Size: raw.Size,
 		HELO: route.HELO, Source: route.Source, Relay: route.Relay, RequireTLS: first.RequireTLS, EnvelopeID: first.EnvelopeID, Return: first.Return}
 	for _, d := range ds {
 		t.Recipients = append(t.Recipients, mail.TransferRecipient{Address: d.Recipient, Notify: d.Notify, OriginalRecipient: originalRecipient(&d)})

@@ -24,7 +24,8 @@ var (
 	insertSuppression = tables.Compile(`INSERT INTO list_entries (pod_id, inbox_id, direction, list_type, entry, reason, read_only, created_at, expires_at)
 		VALUES ({pod}, NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT (direction, list_type, entry, ifnull(pod_id, 0), ifnull(inbox_id, 0)) DO UPDATE SET reason = excluded.reason, read_only = excluded.read_only,
-		created_at = excluded.created_at, expires_at = excluded.expires_at WHERE list_entries.expires_at <= excluded.created_at`)
+		created_at = excluded.created_at, expires_at = excluded.expires_at WHERE list_entries.expires_at <= excluded.created_at
+		OR list_entries.read_only = 1 AND list_entries.expires_at < ifnull(excluded.expires_at, 9e18)`)
 	deleteEndedEntry = tables.Compile(`DELETE FROM list_entries WHERE direction = ?1 AND list_type = ?2 AND entry = ?3 AND expires_at <= ?4 AND {exact list_entries}`)
 	deleteListEntry  = tables.Compile(`DELETE FROM list_entries WHERE id = ? AND {exact list_entries}`)
 	deletePodLists   = tables.Compile(`DELETE FROM list_entries WHERE {exact list_entries}`)
@@ -73,7 +74,8 @@ func (tx Tx) InsertListEntry(e mail.ListEntry) error {
 	return translate(err)
 }
 
-// InsertSuppression adds to a list of the pod of the handle's inbox. An entry that is on it stays as it is, unless its time is over.
+// InsertSuppression adds to a list of the pod of the handle's inbox. Of an entry that the server made before, the one that
+// stands longer counts; one that somebody else made stays as it is until its time is over.
 func (tx Tx) InsertSuppression(e mail.ListEntry) error {
 	_, err := tx.tx.Exec(insertSuppression, string(e.Direction), string(e.Type), e.Entry, sqlite.Null(e.Reason), e.ReadOnly, e.CreatedAt, e.ExpiresAt)
 	return err
