@@ -98,7 +98,11 @@ func cached[T any](ctx context.Context, c *Cache, q question, ask func() (T, err
 		select {
 		case <-a.done:
 		case <-ctx.Done():
-			return value, ctx.Err()
+			select {
+			case <-a.done: // an answer that is there is given
+			default:
+				return value, ctx.Err()
+			}
 		}
 		if a.value != nil {
 			return a.value.(T), a.err

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	msgauth "github.com/emersion/go-msgauth/dmarc"
 
@@ -105,11 +106,18 @@ func (c *Check) dmarc(ctx context.Context, a *mail.Authentication) mail.DMARCRes
 	return worst
 }
 
-// judgeAll judges by each author's domain. Of verdicts that weigh the same the first author's is given.
+// judgeAll judges by each author's domain, all at once: one whose servers do not answer does not hide another's policy. Of
+// verdicts that weigh the same the first author's is given.
 func (v *Verifier) judgeAll(ctx context.Context, domains []string, a *mail.Authentication, sample int) (worst mail.DMARCResult) {
+	verdicts := make([]mail.DMARCResult, len(domains))
+	var asking sync.WaitGroup
 	for i, domain := range domains {
-		if r := v.judge(ctx, domain, a, sample); i == 0 || severity(&r) > severity(&worst) {
-			worst = r
+		asking.Go(func() { verdicts[i] = v.judge(ctx, domain, a, sample) })
+	}
+	asking.Wait()
+	for i := range verdicts {
+		if i == 0 || severity(&verdicts[i]) > severity(&worst) {
+			worst = verdicts[i]
 		}
 	}
 	return worst

@@ -1,12 +1,16 @@
 package verify_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"podmail/mail"
 	"podmail/mail/parse"
+	"podmail/server/servertest"
 	"podmail/smtp/verify"
 )
 
@@ -177,6 +181,43 @@ func TestTooManyAuthorsAreNone(t *testing.T) {
 	}
 	if d := w.check(t, from(11)).DMARC; !d.NoAuthor() || d.Reason != "From names too many domains" {
 		t.Errorf("eleven: %+v", d)
+	}
+}
+
+// hanging is DNS in which some domains' servers do not answer before a name was asked for.
+type hanging struct {
+	*servertest.Zone
+	release string
+	asked   chan struct{}
+	once    sync.Once
+}
+
+func (h *hanging) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if name == h.release {
+		h.once.Do(func() { close(h.asked) })
+	}
+	if strings.HasPrefix(name, "_dmarc.hang") {
+		select {
+		case <-h.asked:
+		case <-ctx.Done():
+		}
+		return nil, errors.New("no answer")
+	}
+	return h.Zone.LookupTXT(ctx, name)
+}
+
+func TestSilentServersHideNoPolicy(t *testing.T) {
+	for _, policy := range []mail.DMARCPolicy{mail.PolicyReject, mail.PolicyQuarantine} {
+		z := &hanging{Zone: servertest.NewZone(), release: "_dmarc.bank.example", asked: make(chan struct{})}
+		z.Set(mail.RecordTXT, "_dmarc.bank.example", "v=DMARC1; p="+string(policy))
+		w := &world{Zone: z.Zone, v: verify.New(verify.Options{Resolver: z, Clock: fixed(now), Hostname: "mx.podmail.test"})}
+		a := w.check(t, "From: a@hang1.example, b@hang2.example, c@hang3.example, d@hang4.example, ceo@bank.example\r\n\r\n")
+		if a.DMARC.Asks() != policy || a.DMARC.Domain != "bank.example" {
+			t.Errorf("%+v", a.DMARC)
+		}
 	}
 }
 
