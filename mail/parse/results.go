@@ -95,7 +95,7 @@ func (f *resultsFilter) line() {
 func (f *resultsFilter) isClaim() bool {
 	const name, score = "authentication-results", "x-podmail-spam"
 	start, _ := f.r.Peek(len(name))
-	if field, _, _ := bytes.Cut(start, []byte(":")); strings.EqualFold(strings.TrimRight(string(field), " \t"), score) {
+	if field, _, _ := bytes.Cut(start, []byte(":")); strings.EqualFold(strings.TrimRight(string(field), " \t\r\n"), score) {
 		return true
 	}
 	if !strings.EqualFold(string(start), name) {
@@ -103,7 +103,10 @@ func (f *resultsFilter) isClaim() bool {
 	}
 	start, _ = f.r.Peek(fieldStart)
 	field, value, ok := bytes.Cut(start, []byte(":"))
-	if !ok || !strings.EqualFold(strings.TrimRight(string(field), " \t"), name) {
+	if !ok && len(start) < fieldStart { // no field. One whose colon comes later is none of anybody honest
+		return false
+	}
+	if !strings.EqualFold(strings.TrimRight(string(field), " \t\r\n"), name) {
 		return false
 	}
 	id, ok := serverID(value)
