@@ -87,7 +87,28 @@ func TestReceived(t *testing.T) {
 			t.Errorf("%s:\n%q, want\n%q", c.name, got, c.want)
 		}
 	}
-	if got := compose.ReturnPath("a@b>\r\nBcc: x"); got != "Return-Path: <a@bBcc:x>\r\n" {
-		t.Errorf("return path is %q", got)
+	for address, want := range map[string]string{
+		"":                           "",
+		"joe@else.example":           "joe@else.example",
+		"jörg@bücher.example":        "jörg@bücher.example",
+		"postmaster":                 "postmaster",
+		"a..b@else.example":          "a..b@else.example",
+		`"a b"@else.example`:         `"a b"@else.example`,
+		`"a\"b\\<c>;@"@else.example`: `"a\"b\\<c>;@"@else.example`,
+		`"joe"@else.example`:         "joe@else.example",
+		`a b@else.example`:           `"a b"@else.example`,
+		`"@else.example`:             `"\""@else.example`,
+		`a>"b@else.example`:          `"a>\"b"@else.example`,
+		"a\r\nb@else.example":        "ab@else.example",
+		"a@b>\r\nBcc: x":             "a@bBcc:x",
+		"joe@[IPv6:2001:db8::1]":     "joe@[IPv6:2001:db8::1]",
+	} {
+		if got := compose.ReturnPath(address); got != "Return-Path: <"+want+">\r\n" {
+			t.Errorf("return path of %s is %q", address, got)
+		}
+		hop := compose.Received(compose.Hop{For: address, Time: noon})
+		if address != "" && !strings.Contains(hop, "\r\n\tfor <"+want+">; ") {
+			t.Errorf("received for %s is %q", address, hop)
+		}
 	}
 }

@@ -11,15 +11,15 @@ import (
 // authres has no name for the method arc, folds nothing, and sorts what belongs together.
 func AuthenticationResults(host string, a *mail.Authentication) string {
 	var b strings.Builder
-	b.WriteString("Authentication-Results: " + token(host, "localhost"))
+	b.WriteString("Authentication-Results: " + value(token(host, "localhost")))
 	add := func(method string, r mail.AuthResult, reason string, properties ...string) {
 		b.WriteString(";\r\n\t" + method + "=" + string(r))
 		if reason != "" {
 			b.WriteString(" reason=\"" + quotable(reason) + "\"")
 		}
 		for i := 0; i < len(properties); i += 2 {
-			if value := token(properties[i+1], ""); value != "" {
-				b.WriteString(" " + properties[i] + "=" + value)
+			if said := token(properties[i+1], ""); said != "" {
+				b.WriteString(" " + properties[i] + "=" + value(said))
 			}
 		}
 	}
@@ -46,6 +46,14 @@ func AuthenticationResults(host string, a *mail.Authentication) string {
 	return b.String() + "\r\n"
 }
 
+// value writes a value (RFC 8601 2.2): in quotation marks, unless it is a token (RFC 2045 5.1).
+func value(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?=`, r) }) {
+		return `"` + quotable(s) + `"`
+	}
+	return s
+}
+
 // quotable keeps what may stand within quotation marks on one line.
 func quotable(s string) string {
 	return clip(strings.Map(func(r rune) rune {
@@ -53,7 +61,7 @@ func quotable(s string) string {
 			return -1
 		}
 		return r
-	}, s), 200)
+	}, s), 255)
 }
 
 // SpamScore writes the field that tells what a pod's spam filter thinks, and for which words, folded.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"podmail/mail"
 )
 
 // Hop is what a Received field tells of one transfer (RFC 5321 4.4).
@@ -35,7 +37,7 @@ func Received(h Hop) string {
 	}
 	b.WriteString("\r\n\tid " + token(h.ID, "none"))
 	if h.For != "" {
-		b.WriteString("\r\n\tfor <" + token(h.For, "") + ">")
+		b.WriteString("\r\n\tfor <" + path(h.For) + ">")
 	}
 	b.WriteString("; " + h.Time.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700") + "\r\n")
 	return b.String()
@@ -64,9 +66,29 @@ func token(s, def string) string {
 	return s
 }
 
+// path writes an address of the envelope as it was (RFC 5321 4.1.2), with quotes only where its local part needs them. What
+// cannot stand there even so is left out.
+func path(address string) string {
+	local, domain, ok := mail.SplitAddress(address)
+	if !ok { // the null path, or RCPT's postmaster
+		return token(address, "")
+	}
+	local = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, local)
+	quoted := len(local) > 1 && local[0] == '"' && local[len(local)-1] == '"'
+	if !quoted && strings.ContainsAny(local, ` ()<>[]:;@,\"`) {
+		local = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(local) + `"`
+	}
+	return mail.Unquoted(local) + "@" + token(domain, "")
+}
+
 // ReturnPath writes the field that keeps the envelope's sender at the final delivery (RFC 5321 4.4).
 func ReturnPath(reversePath string) string {
-	return "Return-Path: <" + token(reversePath, "") + ">\r\n"
+	return "Return-Path: <" + path(reversePath) + ">\r\n"
 }
 
 // DeliveredTo writes the field by which a message that is handed on is known when it comes back.

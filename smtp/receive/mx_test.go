@@ -47,6 +47,40 @@ func TestMailComesInForExistingInboxesOnly(t *testing.T) {
 	}
 }
 
+// TestNobodyIsToldOfOtherRecipients: Received names the recipient if there is one only (RFC 5321 7.6).
+func TestNobodyIsToldOfOtherRecipients(t *testing.T) {
+	d := open(t, receive.Options{})
+	for _, c := range []struct {
+		subject string
+		to      []string
+		named   string
+	}{
+		{"one", []string{"alice+tag@podmail.test"}, "for <alice+tag@podmail.test>;"},
+		{"two", []string{"alice@podmail.test", "bob@podmail.test"}, ""},
+	} {
+		p := dial(t, d.mx)
+		p.ask("EHLO mail.example.org", "250-")
+		p.ask(`MAIL FROM:<"a b"@example.org>`, "250 ")
+		for _, to := range c.to {
+			p.ask("RCPT TO:<"+to+">", "250 ")
+		}
+		p.ask("DATA", "354 ")
+		p.send("Message-ID: <" + c.subject + "@x>\r\nFrom: joe@example.org\r\n\r\nHi.\r\n.\r\n")
+		p.expect("250 ")
+		_, m, err := d.Server.GetMessage(t.Context(), d.alice, "<"+c.subject+"@x>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		received := m.Headers["Received"]
+		if strings.Contains(received, "for <") != (c.named != "") || !strings.Contains(received, c.named) || strings.Contains(received, "bob") {
+			t.Errorf("%s: %s", c.subject, received)
+		}
+		if path := m.Headers["Return-Path"]; path != `<"a b"@example.org>` {
+			t.Errorf("%s: the return path is %s", c.subject, path)
+		}
+	}
+}
+
 func TestBareLineBreaksAreRefused(t *testing.T) {
 	bodies := map[string]string{
 		"LF":               "Subject: x\r\n\r\nhello\nworld\r\n.\r\n",
