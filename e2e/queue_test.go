@@ -67,6 +67,18 @@ mx.dead.example. 60 IN A 127.0.0.9
 		return nil
 	})
 	podmail.podmail("queue", "drop", ids["b"])
+	podmail.podmail("queue", "hold", ids["a"])
+	podmail.swaks(podmail.SMTP, "--from", "zoe@example.org", "--to", alice.InboxID)
+	eventually(t, "what the command line did is counted", func() error {
+		counted := podmail.counted()
+		for _, want := range []string{`podmail_queue_waiting{when="held"} 1`, `podmail_queue_controls_total{action="held"} 3`, `podmail_queue_controls_total{action="released"} 1`,
+			`podmail_queue_controls_total{action="retried"} 1`, `podmail_queue_controls_total{action="dropped"} 1`, `podmail_intake_total{reason="none",verdict="received"} 1`} {
+			if !strings.Contains(counted, want) {
+				return fmt.Errorf("the metrics lack %s:\n%s", want, counted)
+			}
+		}
+		return nil
+	})
 	eventually(t, "the sender is told", func() error {
 		var m Message
 		client.call("inboxes.messages.get", &m, alice.InboxID, sent.MessageID)

@@ -4,12 +4,31 @@ package mail
 type Intake struct {
 	Placement      string          `json:"placement"` // the label that says where: received, blocked, unauthenticated or spam
 	Reason         string          `json:"reason"`    // a sentence for people
+	Cause          IntakeCause     `json:"-"`         // of the placement, for what is counted
 	Authentication *Authentication `json:"authentication,omitempty"`
 	Scan           *ScanResult     `json:"virus_scan,omitempty"` // nil: nobody was asked
 	Filter         *FilterResult   `json:"rspamd,omitempty"`     // nil: nobody was asked
 	Spam           *SpamScore      `json:"spam,omitempty"`       // nil: the pod was not taught enough, or the lists decided
 	Forwarding     string          `json:"forwarding,omitempty"` // sentences for people: to whom it is handed on, or why not; empty: the inbox does not
 }
+
+// IntakeCause is what decided on a message that came in.
+type IntakeCause string
+
+// The causes.
+const (
+	ByNothing   IntakeCause = "none"      // it went where mail goes
+	ByLists     IntakeCause = "list"      // an allow or block list
+	ByScanner   IntakeCause = "clamav"    // the virus scanner
+	ByGreylist  IntakeCause = "greylist"  // nobody knew the sender
+	ByDNSLists  IntakeCause = "dnsbl"     // a block list in DNS
+	ByDMARC     IntakeCause = "dmarc"     // the author's domain
+	BySPF       IntakeCause = "spf"       // the sender's domain
+	ByNoAuthor  IntakeCause = "no_author" // From, which does not say whose it is
+	ByRspamd    IntakeCause = "rspamd"    // the spam filter of that name
+	BySpamScore IntakeCause = "bayes"     // the pod's spam filter
+	ByHops      IntakeCause = "loop"      // too many hosts
+)
 
 // ScanVerdict is what a virus scanner makes of a message.
 type ScanVerdict string

@@ -11,6 +11,22 @@ type DeliveryAttempt struct {
 	At      time.Time
 }
 
+// QueueControl is what is done to a delivery that waits, by hand.
+type QueueControl string
+
+// The controls.
+const (
+	DeliveryIsRetried  QueueControl = "retried"
+	DeliveryIsHeld     QueueControl = "held"
+	DeliveryIsReleased QueueControl = "released"
+	DeliveryIsDropped  QueueControl = "dropped"
+)
+
+// QueueControls lists the controls.
+func QueueControls() []QueueControl {
+	return []QueueControl{DeliveryIsRetried, DeliveryIsHeld, DeliveryIsReleased, DeliveryIsDropped}
+}
+
 // Pause is something that the operator stopped.
 type Pause struct {
 	Kind      PauseKind

@@ -163,6 +163,7 @@ func (s *Server) fileArrival(ctx context.Context, a *arrival, also func(storage.
 			s.log.Info("arrived before", "trace", mail.TraceID(ctx), "inbox", l.to.Address, "message_id", m.MessageID)
 			continue
 		}
+		s.counters.takenIn(&l.intake)
 		s.log.Info("delivered", "trace", mail.TraceID(ctx), "inbox", l.to.Address, "message_id", m.MessageID, "placement", l.intake.Placement, "reason", l.intake.Reason, "forwarding", l.intake.Forwarding, "size", m.Size)
 	}
 	for i := range a.returns {

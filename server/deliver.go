@@ -125,7 +125,7 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 		return err
 	}
 	if p.Received > maxReceived {
-		return mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.").WithReason(mail.ReasonRoutingLoop)
+		return s.counters.turnedAway(mail.ByHops, mail.Errorf(mail.CodeInvalid, "The message has passed through too many hosts: it loops.").WithReason(mail.ReasonRoutingLoop))
 	}
 	if in.Filter != nil {
 		found := in.Filter()
@@ -134,7 +134,7 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 	if in.Scan != nil {
 		found := in.Scan()
 		if err := s.infected(ctx, found); err != nil {
-			return err
+			return s.counters.turnedAway(mail.ByScanner, err)
 		}
 		r.scan = &found
 	}

@@ -45,7 +45,7 @@ func (s *Server) greylist(ctx context.Context, inboxes []mail.Inbox, p *mail.Par
 		wait = wait || !known
 	}
 	if wait {
-		return mail.Errorf(mail.CodeRateLimited, "Greylisted: we do not know you yet, try again in %d minutes.", int(greyWait.Minutes()))
+		return s.counters.turnedAway(mail.ByGreylist, mail.Errorf(mail.CodeRateLimited, "Greylisted: we do not know you yet, try again in %d minutes.", int(greyWait.Minutes())))
 	}
 	return nil
 }

@@ -34,26 +34,29 @@ type IntakeRules struct {
 
 // place decides where a message goes in an inbox, and says why. An error refuses it, for everybody.
 func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c *content, r received) (mail.Intake, error) {
-	in := mail.Intake{Placement: mail.LabelReceived, Authentication: r.authentication, Scan: r.scan, Filter: r.filter, Reason: r.unchecked}
+	in := mail.Intake{Placement: mail.LabelReceived, Cause: mail.ByNothing, Authentication: r.authentication, Scan: r.scan, Filter: r.filter, Reason: r.unchecked}
 	v, err := s.judgeSender(ctx, inbox.Scope(), &p.Envelope, r.reversePath)
 	if err != nil {
 		return in, coded(err, "Mailbox")
 	}
 	if v.Blocked {
-		in.Placement, in.Reason = mail.LabelBlocked, "The lists of the inbox, its pod or the organization block the sender."
+		in.Placement, in.Cause, in.Reason = mail.LabelBlocked, mail.ByLists, "The lists of the inbox, its pod or the organization block the sender."
 		return in, nil
 	}
 	listed := v.Entry != nil // by name, as one to be let through
+	if listed {
+		in.Cause = mail.ByLists
+	}
 	if a := r.authentication; a != nil {
 		if len(a.BlockLists) > 0 && !listed {
-			return in, mail.Errorf(mail.CodeForbidden, "%s is listed at %s. %s", a.Remote, a.BlockLists[0].Zone, a.BlockLists[0].Reason)
+			return in, s.counters.turnedAway(mail.ByDNSLists, mail.Errorf(mail.CodeForbidden, "%s is listed at %s. %s", a.Remote, a.BlockLists[0].Zone, a.BlockLists[0].Reason))
 		}
 		d := s.doubt(a)
 		if in.Reason = d.reason; d.refusal != nil && s.rules.RefuseUnauthenticated {
-			return in, d.refusal
+			return in, s.counters.turnedAway(d.by, d.refusal)
 		}
 		if d.disowned {
-			in.Placement = mail.LabelUnauthenticated
+			in.Placement, in.Cause = mail.LabelUnauthenticated, d.by
 			return in, nil
 		}
 	}
@@ -63,10 +66,10 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 	if in.Filter != nil {
 		spam, err := s.heed(ctx, in.Filter)
 		if err != nil {
-			return in, err
+			return in, s.counters.turnedAway(mail.ByRspamd, err)
 		}
 		if spam {
-			in.Placement, in.Reason = mail.LabelSpam, fmt.Sprintf("rspamd gives it %.1f of %.1f and asks to %s.", in.Filter.Score, in.Filter.Required, in.Filter.Action)
+			in.Placement, in.Cause, in.Reason = mail.LabelSpam, mail.ByRspamd, fmt.Sprintf("rspamd gives it %.1f of %.1f and asks to %s.", in.Filter.Score, in.Filter.Required, in.Filter.Action)
 			return in, nil
 		}
 	}
@@ -74,7 +77,7 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 		return in, coded(err, "Mailbox")
 	}
 	if in.Spam != nil && in.Spam.Score >= in.Spam.Threshold {
-		in.Placement, in.Reason = mail.LabelSpam, whySpam(in.Spam)
+		in.Placement, in.Cause, in.Reason = mail.LabelSpam, mail.BySpamScore, whySpam(in.Spam)
 	}
 	return in, nil
 }
@@ -110,9 +113,10 @@ func (s *Server) infected(ctx context.Context, found mail.ScanResult) error {
 
 // doubts are what follows from authentication.
 type doubts struct {
-	disowned bool   // the domain that it claims to come from says that it does not
-	reason   string // for people, of whatever follows
-	refusal  error  // where refusing is right: the domain asks for it, or nothing can be said yet
+	disowned bool             // the domain that it claims to come from says that it does not
+	by       mail.IntakeCause // what says so, or asks for the refusal
+	reason   string           // for people, of whatever follows
+	refusal  error            // where refusing is right: the domain asks for it, or nothing can be said yet
 }
 
 // doubt weighs what was found out about a sender. A domain's DMARC policy decides, whatever it is; without one, SPF's
@@ -127,7 +131,7 @@ func (s *Server) doubt(a *mail.Authentication) doubts {
 		if sealer := s.vouches(a); sealer != "" {
 			return doubts{reason: fmt.Sprintf("DMARC fails for %s, but passed at %s, whose seal holds and is trusted.", d.From, sealer)}
 		}
-		out := doubts{disowned: true, reason: fmt.Sprintf("DMARC fails: %s asks to %s mail that it did not send.", d.Domain, d.Asks())}
+		out := doubts{disowned: true, by: mail.ByDMARC, reason: fmt.Sprintf("DMARC fails: %s asks to %s mail that it did not send.", d.Domain, d.Asks())}
 		if d.Asks() == mail.PolicyReject {
 			out.refusal = mail.Errorf(mail.CodeForbidden, "Mail from %s must pass DMARC, and this does not.", d.From).WithReason(mail.ReasonUnauthenticatedMessage)
 		}
@@ -135,17 +139,17 @@ func (s *Server) doubt(a *mail.Authentication) doubts {
 	case d.Result == mail.AuthFail:
 		return doubts{reason: fmt.Sprintf("DMARC fails, but %s asks for nothing to be done.", d.Domain)}
 	case d.Result == mail.AuthTempError:
-		return doubts{reason: "DMARC could not be looked up: " + d.Reason + ".", refusal: mail.Errorf(mail.CodeUnavailable, "DMARC of %s could not be looked up.", d.From).
+		return doubts{by: mail.ByDMARC, reason: "DMARC could not be looked up: " + d.Reason + ".", refusal: mail.Errorf(mail.CodeUnavailable, "DMARC of %s could not be looked up.", d.From).
 			WithReason(mail.ReasonAuthenticationFailed)}
 	case d.NoAuthor():
-		return doubts{disowned: true, reason: "Nobody can be asked whether it is theirs: " + d.Reason + ".",
+		return doubts{disowned: true, by: mail.ByNoAuthor, reason: "Nobody can be asked whether it is theirs: " + d.Reason + ".",
 			refusal: mail.Errorf(mail.CodeForbidden, "A message says in one From field whose it is (RFC 5322 3.6), and here %s.", d.Reason).WithReason(mail.ReasonUnauthenticatedMessage)}
 	case spfDisowns(a):
 		refusal := mail.Errorf(mail.CodeForbidden, "SPF: %s may not send for %s.", a.Remote, a.SPF.Domain).WithReason(mail.ReasonSPFFailed)
 		if a.SPF.Explanation != "" {
 			refusal.Message += fmt.Sprintf(" It explains: %s", a.SPF.Explanation)
 		}
-		return doubts{disowned: true, reason: fmt.Sprintf("SPF fails: %s does not let %s send, and no signature of it holds.", a.SPF.Domain, a.Remote), refusal: refusal}
+		return doubts{disowned: true, by: mail.BySPF, reason: fmt.Sprintf("SPF fails: %s does not let %s send, and no signature of it holds.", a.SPF.Domain, a.Remote), refusal: refusal}
 	}
 	return doubts{reason: "Nothing speaks against it: " + authorOf(a) + " says nothing of DMARC, and SPF is " + string(a.SPF.Result) + "."}
 }

@@ -223,6 +223,11 @@ func (s *Server) mayReach(ctx context.Context, out *outgoing) error {
 	if err != nil || !v.Blocked {
 		return err
 	}
+	if v.Entry != nil && v.Entry.ReadOnly {
+		s.counters.refuse(bySuppression)
+	} else {
+		s.counters.refuse(byList)
+	}
 	at := map[mail.ScopeType]string{mail.ScopeInbox: "/v0/inboxes/" + url.PathEscape(out.inbox.Address), mail.ScopePod: "/v0/pods/" + out.inbox.PodID,
 		mail.ScopeOrganization: "/v0"}[v.Scope]
 	refusal := mail.Errorf(mail.CodeForbidden, "%s is not on the list of those whom this %s may write to.", address, v.Scope).WithReason(mail.ReasonMessageRejected).

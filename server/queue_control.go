@@ -75,7 +75,7 @@ func (s *Server) RetryDelivery(ctx context.Context, g mail.Grant, id int64) erro
 		} else if !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-		return sys.For(d.Scope()).HurryDelivery(d.ID, now)
+		return errors.Join(sys.For(d.Scope()).HurryDelivery(d.ID, now), sys.CountControl(mail.DeliveryIsRetried))
 	})
 }
 
@@ -101,11 +101,12 @@ func errStopped(g mail.Grant, p *mail.Pause) error {
 func (s *Server) HoldDelivery(ctx context.Context, g mail.Grant, id int64) error {
 	now := s.clock.Now()
 	return s.control(ctx, g, id, func(sys storage.SystemTx, d mail.Delivery) error {
-		if by := g.KeyScope.Type(); d.State != mail.DeliveryHeld || by.Above(d.HeldBy) {
-			d.HeldBy = by
+		by := g.KeyScope.Type()
+		if d.State == mail.DeliveryHeld && !by.Above(d.HeldBy) {
+			return nil
 		}
-		d.State, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryHeld, time.Time{}, now
-		return sys.For(d.Scope()).UpdateDelivery(d)
+		d.State, d.HeldBy, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryHeld, by, time.Time{}, now
+		return errors.Join(sys.For(d.Scope()).UpdateDelivery(d), sys.CountControl(mail.DeliveryIsHeld))
 	})
 }
 
@@ -121,7 +122,7 @@ func (s *Server) ReleaseDelivery(ctx context.Context, g mail.Grant, id int64) er
 			return err
 		}
 		d.State, d.HeldBy, d.NextAttemptAt, d.UpdatedAt = mail.DeliveryQueued, "", now, now
-		return sys.For(d.Scope()).UpdateDelivery(d)
+		return errors.Join(sys.For(d.Scope()).UpdateDelivery(d), sys.CountControl(mail.DeliveryIsReleased))
 	})
 }
 

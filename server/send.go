@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"podmail/mail"
@@ -205,6 +206,7 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 	if err != nil {
 		return mail.Message{}, err
 	}
+	var limited error
 	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		tx := sys.For(out.inbox.Scope())
 		e := s.newEdit(tx, now)
@@ -225,8 +227,8 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 		if err := out.once.note(sys, out.sender, &f.message.Message, now); err != nil {
 			return err
 		}
-		if err := s.countSent(sys, &out.inbox, len(out.recipients), now); err != nil {
-			return err
+		if limited = s.countSent(sys, &out.inbox, len(out.recipients), now); limited != nil {
+			return limited
 		}
 		if err := s.enqueue(sys, tx, out, &f.message.Message, now); err != nil {
 			return err
@@ -234,6 +236,9 @@ func (s *Server) storeSent(ctx context.Context, out *outgoing, c *content) (mail
 		return tx.InsertEvent(mail.Event{Type: mail.EventSent, Message: f.message.ID, MessageID: f.message.MessageID,
 			Details: map[string]any{"recipients": out.recipients}, CreatedAt: now})
 	})
+	if _, beyond := errors.AsType[*mail.Error](limited); beyond {
+		s.counters.refuse(byLimit)
+	}
 	if err != nil {
 		return mail.Message{}, coded(err, "Inbox")
 	}

@@ -89,7 +89,7 @@ func (s *Server) noteResults(ctx context.Context, l *load, ds []mail.Delivery, r
 		s.report(&d, byRecipient[d.Recipient], l, now)
 		s.counters.attempt(l.destination, byRecipient[d.Recipient])
 		if verdicts[i].next.IsZero() {
-			s.counters.settled(d.Courier, verdicts[i].outcome)
+			s.counters.settled(&d, verdicts[i].outcome)
 		}
 	}
 	s.hub.Wake(scope)

@@ -144,7 +144,7 @@ func (s *Server) hand(ctx context.Context, d mail.Delivery, inbox mail.Inbox, ra
 		return s.bounce(ctx, d, outcome{state: mail.DeliveryBounced, reply: "550 5.6.0 " + refused.Message, status: "5.6.0"})
 	}
 	if err == nil {
-		s.counters.settled(d.Courier, outcome{state: mail.DeliveryDelivered})
+		s.counters.settled(&d, outcome{state: mail.DeliveryDelivered})
 		s.hub.Wake(d.Scope())
 	}
 	return err
@@ -203,9 +203,15 @@ func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.For(scope).Write(ctx, func(tx storage.Tx) error {
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) error {
+		tx := sys.For(scope)
 		if err := s.settle(tx, d, o, now); err != nil {
 			return err
+		}
+		if o.state == mail.DeliveryRejected {
+			if err := sys.CountControl(mail.DeliveryIsDropped); err != nil {
+				return err
+			}
 		}
 		return fileNotices(tx, notices)
 	})
@@ -213,7 +219,7 @@ func (s *Server) bounce(ctx context.Context, d mail.Delivery, o outcome) error {
 		return nil
 	}
 	if err == nil {
-		s.counters.settled(d.Courier, o)
+		s.counters.settled(&d, o)
 		s.hub.Wake(scope)
 		s.log.Info("bounced", "trace", d.TraceID, "message_id", d.MessageID, "recipient", d.Recipient, "reason", o.reply)
 	}

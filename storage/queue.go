@@ -19,6 +19,7 @@ var (
 		UNION ALL SELECT (SELECT d.pod_id` + queuedFrom + `d.pod_id > pods.pod ORDER BY d.pod_id LIMIT 1) FROM pods WHERE pods.pod IS NOT NULL LIMIT ?2 + 1)
 		SELECT pod, NULL, 0 FROM pods WHERE pod IS NOT NULL LIMIT ?2`)
 	countQueued      = tables.Compile(`SELECT count(*), ifnull(sum(d.next_attempt_at <= ?1), 0)` + queuedFrom + `{organization}`)
+	countHeld        = tables.Compile(`SELECT count(*) FROM deliveries d WHERE d.state = 'held' AND {organization}`)
 	hasDue           = tables.Compile(`SELECT count(*) FROM (SELECT 1` + queuedFrom + `d.next_attempt_at <= ?1 AND {scope d} LIMIT 1)`)
 	listDestinations = tables.Compile(`WITH RECURSIVE destinations (name) AS (
 		SELECT (SELECT d.destination` + queuedFrom + `d.pod_id = {pod} AND d.destination > ?1 AND {scope d} ORDER BY d.destination LIMIT 1)
@@ -40,6 +41,12 @@ func (tx SystemTx) CountQueued(now time.Time) (due, later int, err error) {
 	var n int
 	err = tx.one(countQueued, []any{now}, &n, &due)
 	return due, n - due, err
+}
+
+// CountHeld counts the deliveries that are held.
+func (tx SystemTx) CountHeld() (n int, err error) {
+	err = tx.one(countHeld, nil, &n)
+	return n, err
 }
 
 // HasDue tells whether mail of the handle's pod to other hosts is due.

@@ -28,6 +28,8 @@ var (
 	findPauseOf = tables.Compile(`SELECT ` + pauseColumns + ` FROM deliveries d JOIN queue_pauses q ON ` + isStopped + ` WHERE d.id = ?1 AND {organization} ORDER BY q.kind DESC, q.name LIMIT 1`)
 	insertPause = tables.Compile(`INSERT INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}
 		ON CONFLICT (kind, name) DO UPDATE SET reason = ifnull(excluded.reason, reason)`)
+	countControl   = tables.Compile(`INSERT INTO queue_controls (action, total) SELECT ?1, 1 WHERE {organization} ON CONFLICT (action) DO UPDATE SET total = total + 1`)
+	listControls   = tables.Compile(`SELECT c.action, c.total FROM queue_controls c WHERE {organization}`)
 	deletePause    = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
 	listMessagesOf = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.message_id = ?1 AND {organization} ORDER BY m.id LIMIT ?2`)
 )
@@ -75,6 +77,24 @@ func (tx Tx) DeletePauses() error {
 // ListUrgent lists deliveries to other hosts that somebody wants tried at once, but for those that are stopped.
 func (tx SystemTx) ListUrgent(limit int) ([]Job, error) {
 	return all(tx.Tx, listUrgent, scanJob, limit)
+}
+
+// CountControl counts that something was done to a delivery by hand.
+func (tx SystemTx) CountControl(c mail.QueueControl) error {
+	_, err := tx.tx.Exec(countControl, string(c))
+	return err
+}
+
+// ListControls lists how often each thing was done to deliveries by hand; what never was is left out.
+func (tx SystemTx) ListControls() (map[mail.QueueControl]int, error) {
+	totals := map[mail.QueueControl]int{}
+	_, err := all(tx.Tx, listControls, func(r *sqlite.Row) (n int, err error) {
+		var action string
+		err = r.Scan(&action, &n)
+		totals[mail.QueueControl(action)] = n
+		return n, err
+	})
+	return totals, err
 }
 
 // ListPauses lists what the operator stopped.

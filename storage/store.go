@@ -64,6 +64,7 @@ var tables = sqlite.NewSchema(sqlite.Tables{
 	"expunges":           {Pod: "pod_id", Inbox: "inbox_id"},
 	"delivery_attempts":  {Pod: "pod_id", Inbox: "inbox_id"},
 	"queue_pauses":       {Pod: "pod_id"},
+	"queue_controls":     {Pod: "pod_id"},
 	"routes":             {Pod: "pod_id"},
 	"sending_counts":     {Pod: "pod_id", Inbox: "inbox_id"},
 	"deliveries":         {Pod: "pod_id", Inbox: "inbox_id"},
