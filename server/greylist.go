@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -19,6 +20,9 @@ const (
 	greyKnown  = 36 * 24 * time.Hour // for which he is known if he did
 	greyRenew  = 24 * time.Hour      // how often that is written down anew
 	greyForget = 20                  // that are forgotten with each that is noted
+	greyMost   = 500_000             // callers that are remembered, of all inboxes: some 100 MB; see IntakeRules
+	greySweep  = 10_000              // after so many new ones it is looked whether they are more
+	greyBatch  = 2000                // that are forgotten in one transaction then
 )
 
 // greylist refuses for now what comes from a stranger to one of the inboxes. It lets through who proves what domain he
@@ -48,6 +52,23 @@ func (s *Server) greylist(ctx context.Context, inboxes []mail.Inbox, p *mail.Par
 		return s.counters.turnedAway(mail.ByGreylist, mail.Errorf(mail.CodeRateLimited, "Greylisted: we do not know you yet, try again in %d minutes.", int(greyWait.Minutes())))
 	}
 	return nil
+}
+
+// forgetCallers forgets some of the callers that are too many, and tells whether there are more: whoever sends under ever
+// new names from ever new networks fills no disk. Strangers go first, the longest waiting before the others; whoever has
+// come again is remembered for longer than any of them.
+func (s *Server) forgetCallers(ctx context.Context) (more bool, err error) {
+	var n int
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
+		n, err = sys.CountCallers()
+		return err
+	})
+	beyond := n - cmp.Or(s.rules.GreylistSize, greyMost)
+	if err != nil || beyond <= 0 {
+		return false, err
+	}
+	err = s.store.System().Unhurried().Write(ctx, func(sys storage.SystemTx) error { return sys.ForgetSoonest(min(beyond, greyBatch)) })
+	return beyond > greyBatch, err
 }
 
 // callerOf names a network and a sender. A large sender tries again from another of its addresses.
@@ -82,6 +103,9 @@ func (s *Server) meet(ctx context.Context, inbox mail.Scope, caller []byte, now 
 		return true, nil
 	default:
 		known, expires = true, now.Add(greyKnown)
+	}
+	if !known && s.strangers.Add(1)%greySweep == 0 {
+		poke(s.sweep)
 	}
 	return known, s.store.System().Write(ctx, func(sys storage.SystemTx) error {
 		if err := sys.ForgetCallers(now, greyForget); err != nil {

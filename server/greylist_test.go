@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"podmail/mail"
 	"podmail/server"
 	"podmail/server/servertest"
+	"podmail/storage"
 )
 
 func TestStrangersAreAskedToComeAgain(t *testing.T) {
@@ -44,4 +46,46 @@ func TestStrangersAreAskedToComeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("on an allow list", 0, bob.InboxID, from("203.0.113.1", "joe@example.org", mail.AuthNone), true)
+}
+
+// TestStrangersFillNoDisk: who sends under ever new names pushes out other strangers, the longest waiting first, and never
+// those who have come again.
+func TestStrangersFillNoDisk(t *testing.T) {
+	ctx := t.Context()
+	w := servertest.New(t, func(o *server.Options) { o.Intake.Greylist, o.Intake.GreylistSize = true, 10 })
+	alice := w.Inbox(t, w.Pod(t, "a"), "alice")
+	welcome := func(sender string) bool {
+		t.Helper()
+		err := arrive(w, alice.InboxID, hello, found(func(a *mail.Authentication) { a.ReversePath = sender }))
+		if err != nil && mail.CodeOf(err) != mail.CodeRateLimited {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	welcome("known@example.org")
+	w.Clock.Step(6 * time.Minute)
+	if !welcome("known@example.org") {
+		t.Fatal("who comes again is not welcome")
+	}
+	for i := range 100 {
+		welcome(fmt.Sprintf("u%d@random.test", i))
+		w.Clock.Step(time.Second)
+	}
+	if _, err := w.Server.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var kept int
+	err := w.Store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
+		kept, err = sys.CountCallers()
+		return err
+	})
+	if err != nil || kept != 10 {
+		t.Errorf("%d are remembered, %v", kept, err)
+	}
+	w.Clock.Step(10 * time.Minute)
+	for sender, want := range map[string]bool{"known@example.org": true, "u99@random.test": true, "u91@random.test": true, "u90@random.test": false, "u0@random.test": false} {
+		if got := welcome(sender); got != want {
+			t.Errorf("%s: %v", sender, got)
+		}
+	}
 }

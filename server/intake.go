@@ -28,6 +28,7 @@ import (
 type IntakeRules struct {
 	RefuseUnauthenticated bool     // instead of keeping it with a label
 	Greylist              bool     // whether strangers are asked to come again
+	GreylistSize          int      // how many are remembered at most; 0: half a million
 	DMARCReports          bool     // whether domains that ask for it are told once a day what came in of them
 	TrustedSealers        []string // domains whose ARC seals vouch for what they found before they changed a message
 }

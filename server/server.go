@@ -96,6 +96,7 @@ type Server struct {
 	index        chan struct{} // wakes the search indexer
 	sweep        chan struct{} // wakes the sweeper
 	drafts       chan struct{} // wakes the sender of scheduled drafts
+	strangers    atomic.Int64  // that greylisting met
 	lists        atomic.Bool   // whether anybody keeps an allow or block list; never false if so
 	running      sync.Map      // requests with an idempotency key that are under way
 	busyDrafts   sync.Map      // keys of the drafts that are being changed (false) or sent (true)

@@ -17,9 +17,8 @@ const (
 )
 
 // Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
-// entries of lists that have ended, old reports and events, what webhooks were told and what was sent
-// long ago, and bytes that were staged
-// and never became a message. It is a step of Run.
+// entries of lists that have ended, old reports and events, what webhooks were told and what was sent long ago, strangers
+// that greylisting remembers beyond measure, and bytes that were staged and never became a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 	var inboxes, pods, staged, domains, entries, reports []storage.Job
 	now := s.clock.Now()
@@ -118,8 +117,12 @@ func (s *Server) sweepTold(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	callers, err := s.forgetCallers(ctx)
+	if err != nil {
+		return false, err
+	}
 	events, err := s.pruneEvents(ctx)
-	return hooks || counts || events, err
+	return hooks || counts || callers || events, err
 }
 
 // pruneEvents removes some old events, once webhooks have been handed them, and tells whether it found any.

@@ -269,6 +269,23 @@ func (tx SystemTx) ListLessons(limit int) ([]Job, error) {
 
 var forgetCallers = tables.Compile(`DELETE FROM greylist WHERE (pod_id, inbox_id, caller) IN (SELECT g.pod_id, g.inbox_id, g.caller FROM greylist g WHERE g.expires_at <= ?1 AND {organization} LIMIT ?2)`)
 
+var (
+	countCallers  = tables.Compile(`SELECT count(*) FROM greylist g WHERE {organization}`)
+	forgetSoonest = tables.Compile(`DELETE FROM greylist WHERE (pod_id, inbox_id, caller) IN (SELECT g.pod_id, g.inbox_id, g.caller FROM greylist g WHERE {organization} ORDER BY g.expires_at LIMIT ?1)`)
+)
+
+// CountCallers counts the callers that all inboxes remember.
+func (tx SystemTx) CountCallers() (n int, err error) {
+	err = tx.one(countCallers, nil, &n)
+	return n, err
+}
+
+// ForgetSoonest removes callers whose time is over first.
+func (tx SystemTx) ForgetSoonest(callers int) error {
+	_, err := tx.tx.Exec(forgetSoonest, callers)
+	return err
+}
+
 // ForgetCallers removes some of the callers whose time is over.
 func (tx SystemTx) ForgetCallers(now time.Time, limit int) error {
 	_, err := tx.tx.Exec(forgetCallers, now, limit)
