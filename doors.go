@@ -105,10 +105,10 @@ func newFilter(cfg *config.Config) *scan.Rspamd {
 }
 
 // newVerifier finds out who sends us mail. Its look-ups are remembered: a domain's records are needed with each message.
-func newVerifier(cfg *config.Config) *verify.Verifier {
+func newVerifier(cfg *config.Config, log *slog.Logger) *verify.Verifier {
 	resolver := dns.NewCache(newResolver(cfg), wallClock{})
 	return verify.New(verify.Options{Resolver: resolver, Clock: wallClock{}, Hostname: string(cfg.Hostname), Trusted: cfg.SMTP.Trusted.Prefixes(), BlockLists: cfg.SMTP.BlockLists,
-		MaxHeader: int(cfg.Limits.HeaderSize)})
+		Log: log, MaxHeader: int(cfg.Limits.HeaderSize)})
 }
 
 func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, origin string, log *slog.Logger, counted *prometheus.Registry) *doors {
@@ -126,7 +126,7 @@ func newDoors(cfg *config.Config, srv *server.Server, certificate *tls.Config, o
 
 func smtpOptions(cfg *config.Config, srv *server.Server, certificate *tls.Config, log *slog.Logger, counted prometheus.Registerer) smtp.Options {
 	l := &cfg.Limits
-	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg), Scanner: newScanner(cfg), Filter: newFilter(cfg),
+	return smtp.Options{Server: srv, Hostname: string(cfg.Hostname), TLSConfig: certificate, Log: log, Clock: wallClock{}, Metrics: counted, Verifier: newVerifier(cfg, log), Scanner: newScanner(cfg), Filter: newFilter(cfg),
 		ProxyNetworks:  cfg.SMTP.ProxyNetworks.Prefixes(),
 		MaxConnections: int(l.Connections), MaxPerIP: int(l.ConnectionsPerIP), MaxPerNetwork: int(l.ConnectionsPerNetwork),
 		MessagesPerHour: int64(l.MessagesPerHour), RecipientsPerHour: int64(l.RecipientsPerHour), BytesPerHour: int64(l.BytesPerHour),

@@ -235,6 +235,14 @@ func isLoopback(server string) bool {
 	return err == nil && a.Addr().Unmap().IsLoopback()
 }
 
+// RefusedError is a server's answer that it cannot or will not tell (RFC 1035 4.1.1).
+type RefusedError struct {
+	Server string
+	Code   string // SERVFAIL, REFUSED …
+}
+
+func (e *RefusedError) Error() string { return e.Server + " answers " + e.Code }
+
 // ask asks each server in turn until one answers for sure, and tells which did.
 func (c *Client) ask(ctx context.Context, question *dns.Msg) (answer *dns.Msg, from string, err error) {
 	servers, err := c.servers()
@@ -270,7 +278,7 @@ func exchange(ctx context.Context, question *dns.Msg, server string) (*dns.Msg, 
 			continue
 		}
 		if answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
-			return nil, fmt.Errorf("%s answers %s", server, dns.RcodeToString[answer.Rcode])
+			return nil, &RefusedError{server, dns.RcodeToString[answer.Rcode]}
 		}
 		return answer, nil
 	}

@@ -9,6 +9,7 @@ package verify
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -33,6 +34,7 @@ type Options struct {
 	Hostname   string         // ours, for explanations
 	Trusted    []netip.Prefix // peers of which nothing is asked
 	BlockLists []string       // zones of DNS block lists
+	Log        *slog.Logger   // of look-ups that failed; nil: nowhere
 	MaxHeader  int            // bytes of a header that are looked at, and held: as many as are let in; 1 MiB
 }
 
@@ -44,6 +46,10 @@ func New(o Options) *Verifier {
 	if o.MaxHeader == 0 {
 		o.MaxHeader = 1 << 20
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Resolver = plainResolver{o.Resolver, o.Log}
 	return &Verifier{o}
 }
 
