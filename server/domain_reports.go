@@ -129,7 +129,7 @@ func (s *Server) turnToRead(ctx context.Context) (_ context.Context, done func()
 		return ctx, func() { <-s.reading; cancel() }, nil
 	case <-ctx.Done():
 		cancel()
-		return nil, nil, mail.Errorf(mail.CodeUnavailable, "Too many reports are being read: try again later.")
+		return nil, nil, mail.Errorf(mail.CodeRateLimited, "Too many reports are being read: try again later.")
 	}
 }
 

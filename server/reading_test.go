@@ -22,12 +22,12 @@ func TestReportsTakeTurns(t *testing.T) {
 			ends = append(ends, done)
 		}
 		began := time.Now()
-		if _, _, err := s.turnToRead(t.Context()); mail.CodeOf(err) != mail.CodeUnavailable || time.Since(began) != readingTime {
+		if _, _, err := s.turnToRead(t.Context()); mail.CodeOf(err) != mail.CodeRateLimited || time.Since(began) != readingTime {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
 		gone, leave := context.WithCancel(t.Context())
 		leave()
-		if _, _, err := s.turnToRead(gone); mail.CodeOf(err) != mail.CodeUnavailable {
+		if _, _, err := s.turnToRead(gone); mail.CodeOf(err) != mail.CodeRateLimited {
 			t.Errorf("the peer has gone: %v", err)
 		}
 		time.AfterFunc(time.Second, ends[0])
