@@ -94,6 +94,9 @@ func (s *Server) readDomainReport(ctx context.Context, address string, p *mail.P
 	if err != nil {
 		return out, coded(err, "Mailbox")
 	}
+	if err := s.mayReport(ctx, d.Scope(), p, r); err != nil {
+		return out, err
+	}
 	ctx, done, err := s.turnToRead(ctx)
 	if err != nil {
 		return out, err
@@ -118,6 +121,44 @@ func (s *Server) readDomainReport(ctx context.Context, address string, p *mail.P
 		return out, mail.Errorf(mail.CodeInvalid, "The report is about %s, not about %s.", about, name)
 	}
 	return out, nil
+}
+
+// mayReport refuses a report whose sender would not get into an inbox, or is not known to be whom it names: who reports
+// must pass (RFC 7489 7.2.1.1), and there is no folder in which what is doubtful could lie. Allow lists of the pod and the
+// organization make up for it.
+func (s *Server) mayReport(ctx context.Context, owner mail.Scope, p *mail.Parsed, r received) error {
+	v, err := s.judgeSender(ctx, owner, &p.Envelope, r.reversePath)
+	a := r.authentication
+	switch {
+	case err != nil:
+		return coded(err, "Mailbox")
+	case v.Blocked:
+		return s.counters.turnedAway(mail.ByLists, mail.Errorf(mail.CodeForbidden, "The domain takes no reports from this sender."))
+	case v.Entry != nil || a == nil:
+		return nil
+	}
+	if err := listedAt(a); err != nil {
+		return s.counters.turnedAway(mail.ByDNSLists, err)
+	}
+	why := s.disbelieved(a)
+	switch {
+	case why != "":
+	case a.DMARC.Result == mail.AuthTempError:
+		return s.counters.turnedAway(mail.ByDMARC, s.doubt(a).refusal)
+	case a.DMARC.Result == mail.AuthPass || s.vouches(a) != "" || proven(a, a.DMARC.From):
+		return nil
+	case a.SPF.Result == mail.AuthTempError:
+		return s.counters.turnedAway(mail.BySPF, mail.Errorf(mail.CodeUnavailable, "SPF of %s could not be looked up.", a.SPF.Domain).WithReason(mail.ReasonAuthenticationFailed))
+	default:
+		why = "neither SPF nor a signature passes for " + authorOf(a)
+	}
+	return s.counters.turnedAway(mail.ByDMARC, mail.Errorf(mail.CodeForbidden, "A report must come from whom it names (RFC 7489 7.2.1.1), but %s.", why).
+		WithReason(mail.ReasonUnauthenticatedMessage))
+}
+
+// proven tells whether SPF or a signature passes for a domain, or for one above or below it.
+func proven(a *mail.Authentication, domain string) bool {
+	return a.Signed(domain) || a.SPF.Result == mail.AuthPass && (mail.IsWithin(a.SPF.Domain, domain) || mail.IsWithin(domain, a.SPF.Domain))
 }
 
 // turnToRead waits until there is room for one more report: they unpack to much more than was sent. Whoever comes when

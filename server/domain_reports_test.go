@@ -150,6 +150,69 @@ func TestWhatIsNoReportIsRefused(t *testing.T) {
 	}
 }
 
+// TestForgedDomainReports are refused, so that none is shown and none pushes out true ones; what cannot be told yet is put off.
+func TestForgedDomainReports(t *testing.T) {
+	spf := func(result mail.AuthResult, domain string) func(*mail.Authentication) {
+		return func(a *mail.Authentication) { a.SPF = mail.SPFResult{Result: result, Domain: domain} }
+	}
+	listed := func(a *mail.Authentication) {
+		a.DMARC.Result, a.BlockLists = mail.AuthPass, []mail.ListedAt{{Zone: "dnsbl.test", Reason: "spam"}}
+	}
+	for name, c := range map[string]struct {
+		found func(*mail.Authentication) // of example.org; nil: the peer is trusted
+		list  mail.ListType              // on which the pod has example.org
+		code  mail.Code
+	}{
+		"the peer is trusted":       {nil, "", ""},
+		"DMARC passes":              {func(a *mail.Authentication) { a.DMARC.Result = mail.AuthPass }, "", ""},
+		"DMARC fails":               {fails(mail.PolicyReject), "", mail.CodeForbidden},
+		"and nothing is asked for":  {fails(mail.PolicyNone), "", mail.CodeForbidden},
+		"and the pod allows it":     {fails(mail.PolicyReject), mail.ListAllow, ""},
+		"DMARC passes, but blocked": {func(a *mail.Authentication) { a.DMARC.Result = mail.AuthPass }, mail.ListBlock, mail.CodeForbidden},
+		"DMARC unknown yet":         {func(a *mail.Authentication) { a.DMARC.Result = mail.AuthTempError }, "", mail.CodeUnavailable},
+		"no DMARC, SPF passes":      {spf(mail.AuthPass, "mail.example.org"), "", ""},
+		"no DMARC, SPF of another":  {spf(mail.AuthPass, "attacker.test"), "", mail.CodeForbidden},
+		"no DMARC, SPF fails":       {spf(mail.AuthFail, "example.org"), "", mail.CodeForbidden},
+		"no DMARC, SPF unknown yet": {spf(mail.AuthTempError, "example.org"), "", mail.CodeUnavailable},
+		"no DMARC, a signature holds": {func(a *mail.Authentication) {
+			a.DKIM = []mail.DKIMResult{{Result: mail.AuthPass, Domain: "example.org"}}
+		}, "", ""},
+		"nothing known": {func(*mail.Authentication) {}, "", mail.CodeForbidden},
+		"two From fields": {func(a *mail.Authentication) {
+			a.DMARC = mail.DMARCResult{Result: mail.AuthPermError, Reason: "there are 2 From fields"}
+		}, "", mail.CodeForbidden},
+		"on a DNS block list":       {listed, "", mail.CodeForbidden},
+		"and the pod allows it too": {listed, mail.ListAllow, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := context.Background()
+			w := servertest.New(t)
+			pod := w.Pod(t, "acme")
+			w.Verified(t, pod, server.NewDomain{Name: "acme.example"})
+			if c.list != "" {
+				if _, err := w.Server.CreateListEntry(ctx, pod, server.List{Direction: mail.DirectionReceive, Type: c.list}, server.NewListEntry{Entry: "example.org"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var a *mail.Authentication
+			if c.found != nil {
+				a = found(c.found)
+			}
+			for to, raw := range map[string]string{"dmarc-reports@acme.example": aggregate(t, "acme.example", "r1", 3), "tls-reports@acme.example": tlsReport(t, "acme.example")} {
+				raw = strings.NewReplacer("dmarc@provider.test", "joe@example.org", "tls@provider.test", "joe@example.org", "\r\n", "\n").Replace(raw)
+				if err := arrive(w, to, raw, a); mail.CodeOf(err) != c.code && !(err == nil && c.code == "") {
+					t.Errorf("%s: %v", to, err)
+				}
+			}
+			dmarc, _, err := w.Server.ListDMARCReports(ctx, pod, "acme.example", mail.Page{Limit: 10})
+			tls, _, failed := w.Server.ListTLSReports(ctx, pod, "acme.example", mail.Page{Limit: 10})
+			if want := map[bool]int{true: 1}[c.code == ""]; err != nil || failed != nil || len(dmarc) != want || len(tls) != want {
+				t.Errorf("%d and %d reports are shown, %v, %v", len(dmarc), len(tls), err, failed)
+			}
+		})
+	}
+}
+
 // TestReportsFromInboxes: a pod's mail to such an address is taken or comes back like a stranger's.
 func TestReportsFromInboxes(t *testing.T) {
 	ctx := context.Background()

@@ -22,7 +22,8 @@ import (
 //  6. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
 //     spam is kept, labelled so.
 //
-// Whatever is not refused before the 250 is kept where somebody can see it.
+// Whatever is not refused before the 250 is kept where somebody can see it. Reports on domains, which go to no inbox, are
+// refused where other mail would be set aside (mayReport, domain_reports.go).
 
 // IntakeRules are the operator's choices.
 type IntakeRules struct {
@@ -49,8 +50,8 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 		in.Cause = mail.ByLists
 	}
 	if a := r.authentication; a != nil {
-		if len(a.BlockLists) > 0 && !listed {
-			return in, s.counters.turnedAway(mail.ByDNSLists, mail.Errorf(mail.CodeForbidden, "%s is listed at %s. %s", a.Remote, a.BlockLists[0].Zone, a.BlockLists[0].Reason))
+		if err := listedAt(a); err != nil && !listed {
+			return in, s.counters.turnedAway(mail.ByDNSLists, err)
 		}
 		d := s.doubt(a)
 		if in.Reason = d.reason; d.refusal != nil && s.rules.RefuseUnauthenticated {
@@ -81,6 +82,14 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 		in.Placement, in.Cause, in.Reason = mail.LabelSpam, mail.BySpamScore, whySpam(in.Spam)
 	}
 	return in, nil
+}
+
+// listedAt refuses whom a DNS block list has.
+func listedAt(a *mail.Authentication) error {
+	if len(a.BlockLists) == 0 {
+		return nil
+	}
+	return mail.Errorf(mail.CodeForbidden, "%s is listed at %s. %s", a.Remote, a.BlockLists[0].Zone, a.BlockLists[0].Reason)
 }
 
 // heed follows rspamd: it refuses, puts off, or tells that the message is spam. Without its answer mail is taken: what
