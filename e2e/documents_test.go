@@ -71,6 +71,7 @@ func (p *Podmail) paste(blocks []block) []string {
 		"am_org_…", p.Key,
 		"http://127.0.0.1:8080", p.API, "ws://127.0.0.1:8080", strings.Replace(p.API, "http", "ws", 1),
 		"127.0.0.1:2525", p.SMTP, "127.0.0.1:2587", p.Submission, `"127.0.0.1", 2143`, `"127.0.0.1", `+port(p.IMAP),
+		"9911", freePort(p.t, "127.0.0.1"),
 		"npm install agentmail@0.5.27", "ln -s "+sdk+" node_modules",
 		"go run . ", "podmail ",
 	)
