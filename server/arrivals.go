@@ -114,7 +114,7 @@ func (s *Server) newReceived(ctx context.Context, l *landing, p *mail.Parsed, c 
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelTrash}, nil)
 		mailbox = mail.LabelTrash
 	}
-	if p.Auto {
+	if p.Auto || r.reversePath == "" { // RFC 3834 2: nobody is there to hear an answer
 		m.Labels, _, _ = mail.ApplyLabels(m.Labels, []string{mail.LabelAutomatic}, nil)
 	}
 	trace := r.trace

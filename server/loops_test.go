@@ -100,7 +100,7 @@ func TestAListBringsBackWhatAnInboxSent(t *testing.T) {
 	l.holds("at first", l.inbox, 0, "1 Hello: sent")
 
 	l.bring(viaList(post, "lists.example"), "alice@podmail.test", "bob@podmail.test")
-	l.holds("for another reader it is news", bob, 1, "1 [talk] Hello: received unread")
+	l.holds("for another reader it is news", bob, 1, "1 [talk] Hello: automatic received unread")
 	l.seq = 0
 	l.holds("for its author it is not", l.inbox, 0, "1 Hello: sent", "1 [talk] Hello: automatic received")
 
@@ -125,7 +125,7 @@ func TestWhatCameInAndComesAroundIsThereOnce(t *testing.T) {
 		"Subject: Hello\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n\r\nAll.\r\n"
 	l.bring(direct, "alice@podmail.test")
 	l.bring(viaList(direct, "lists.example"), "alice@podmail.test")
-	both := []string{"1 Hello: received unread", "1 [talk] Hello: received unread"}
+	both := []string{"1 Hello: received unread", "1 [talk] Hello: automatic received unread"}
 	l.holds("directly and by a list", l.inbox, 2, both...)
 
 	around := "Received: from reader.example by far.example with ESMTP id 1; Mon, 2 Mar 2026 10:00:00 +0000\r\n" + l.raw("INBOX")

@@ -135,6 +135,26 @@ func TestReportsAreFiledWithTheirMessage(t *testing.T) {
 	}
 }
 
+// TestWhatAProgramWroteIsMarked, by what its header says or by its null reverse-path.
+func TestWhatAProgramWroteIsMarked(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, nil)
+	plain := "From: joe@other.test\nMessage-ID: <%d@other.test>\n%s\nhello\n"
+	for i, c := range []struct{ from, more, want string }{
+		{"joe@other.test", "", "received unread"},
+		{"joe@other.test", "Auto-Submitted: no\n", "received unread"},
+		{"", "", "automatic received unread"},
+		{"joe@other.test", "Auto-Submitted: auto-replied\n", "automatic received unread"},
+		{"joe@other.test", "List-Id: <talk.other.test>\n", "automatic received unread"},
+		{"joe@other.test", "Content-Type: multipart/report; boundary=b\n", "automatic received unread"},
+	} {
+		w.comes(t, c.from, "alice@podmail.test", fmt.Sprintf(plain, i, c.more))
+		m, _, err := w.Server.GetMessage(context.Background(), w.alice, fmt.Sprintf("<%d@other.test>", i))
+		if got := strings.Join(m.Labels, " "); err != nil || got != c.want {
+			t.Errorf("from %q, %q: %q, %v", c.from, c.more, got, err)
+		}
+	}
+}
+
 // TestForgedReportsDoNothing: nobody but the inbox that sent a message is told of it, whatever a report says.
 func TestForgedReportsDoNothing(t *testing.T) {
 	w := newSending(t, server.QueueLimits{}, nil)

@@ -62,23 +62,18 @@ func readAddressField(e *mail.Envelope, f rawField) {
 // maxBeen is of how many Delivered-To fields is told.
 const maxBeen = 100
 
-// traits tells how many hops a message took, where it has been and whether a program wrote it (RFC 3834 2, and what was used before it).
+// traits tells how many hops a message took, where it has been and whether a program wrote it.
 func traits(fields []rawField) (received int, been []string, auto bool) {
 	for _, f := range fields {
-		v := strings.ToLower(unfold(f.value))
 		switch strings.ToLower(f.name) {
 		case "received":
 			received++
 		case "delivered-to":
 			if len(been) < maxBeen {
-				been = append(been, v)
+				been = append(been, strings.ToLower(unfold(f.value)))
 			}
-		case "auto-submitted":
-			auto = auto || !strings.HasPrefix(v, "no")
-		case "precedence":
-			auto = auto || v == "bulk" || v == "junk" || v == "auto_reply"
-		case "x-auto-response-suppress", "x-autoreply", "x-autorespond":
-			auto = true
+		default:
+			auto = auto || f.automatic()
 		}
 	}
 	return received, been, auto
