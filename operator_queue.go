@@ -203,7 +203,11 @@ func (c traceCommand) Run(f *flags) error {
 		}
 		for _, t := range traced {
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "inbox\t%s\nsince\t%s\nlabels\t%s\ntrace\t%s\n\n", t.Message.InboxID, moment(t.Message.Timestamp), oneLine(fmt.Sprint(t.Message.Labels)), t.Message.TraceID)
+			labels := oneLine(fmt.Sprint(t.Message.Labels))
+			if t.Deleted {
+				labels = "none: it was deleted"
+			}
+			fmt.Fprintf(w, "inbox\t%s\nsince\t%s\nlabels\t%s\ntrace\t%s\n\n", t.Message.InboxID, moment(t.Message.Timestamp), labels, t.Message.TraceID)
 			for i := range t.Deliveries {
 				showDelivery(w, &t.Deliveries[i], t.Attempts[t.Deliveries[i].ID])
 			}

@@ -52,6 +52,21 @@ func TestDeletedThingsLeaveNothingBehind(t *testing.T) {
 	if _, err := s.Send(ctx, ig, server.SendRequest{To: []string{"far@example.net"}, Text: str("queued")}); err != nil {
 		t.Fatal(err)
 	}
+	for range 2 {
+		if _, err := s.Send(ctx, ig, server.SendRequest{To: []string{inbox.Address}, Text: str("delivered")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.DeliverDue(ctx); err != nil {
+		t.Fatal(err)
+	}
+	sent, _, err := s.ListMessages(ctx, ig, mail.MessageFilter{Labels: []string{mail.LabelSent, mail.LabelDelivered}}, mail.Page{Limit: 10})
+	if err != nil || len(sent) != 2 {
+		t.Fatal(sent, err)
+	}
+	if err := s.DeleteMessage(ctx, ig, sent[0].MessageID); err != nil { // what became of it is remembered
+		t.Fatal(err)
+	}
 	if _, err := s.IndexMessages(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +114,7 @@ func checkNoRows(t *testing.T, path string, pod int64) {
 	}
 	defer db.Close()
 	for _, table := range []string{"pods", "inboxes", "mailboxes", "messages", "message_labels", "threads", "thread_labels", "thread_references", "blobs", "blob_chunks",
-		"events", "deliveries", "expunges", "api_keys", "domains"} {
+		"events", "deliveries", "delivery_attempts", "expunges", "api_keys", "domains"} {
 		column := "pod_id"
 		if table == "pods" {
 			column = "id"

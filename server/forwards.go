@@ -217,7 +217,7 @@ func (s *Server) settleForward(tx storage.Tx, d *mail.Delivery, o outcome, now t
 		}
 	}
 	if d.Message == 0 {
-		return tx.DeleteDelivery(d.ID)
+		return tx.DropCarried(d.ID)
 	}
 	if d.Purpose != mail.PurposeRedirect {
 		return nil

@@ -42,8 +42,8 @@ func (s *Server) settle(tx storage.Tx, d mail.Delivery, o outcome, now time.Time
 	if err := tx.InsertEvent(event); err != nil {
 		return err
 	}
-	if d.Message == 0 { // deleted meanwhile: there is nothing to label, and nothing to ask about
-		return tx.DeleteDelivery(d.ID)
+	if d.Message == 0 { // deleted meanwhile: there is nothing to label
+		return tx.DropCarried(d.ID)
 	}
 	m, err := tx.FindToEdit(d.Message)
 	if err != nil {

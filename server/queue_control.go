@@ -159,12 +159,16 @@ func (s *Server) control(ctx context.Context, g mail.Grant, id int64, change fun
 	return coded(err, "Delivery")
 }
 
-// maxTraced is how many messages of one message id are traced.
-const maxTraced = 100
+// maxTraced is how many messages of one message id are traced, and maxTracedGone how many deliveries of deleted ones.
+const (
+	maxTraced     = 100
+	maxTracedGone = 10_000
+)
 
 // Traced is a message with what became of it, for following it from inbox to inbox.
 type Traced struct {
-	Message    mail.Message
+	Message    mail.Message // of a deleted one: its inbox, ids and when it was sent
+	Deleted    bool         // since; it is remembered for a while what became of it
 	Deliveries []mail.Delivery
 	Attempts   map[int64][]mail.DeliveryAttempt // by delivery
 }
@@ -179,7 +183,7 @@ func (s *Server) Trace(ctx context.Context, g mail.Grant, messageID string) (tra
 		messageID = "<" + messageID + ">"
 	}
 	err = s.store.System().Read(ctx, func(sys storage.SystemTx) error {
-		jobs, err := sys.ListMessagesOf(messageID, maxTraced)
+		jobs, err := sys.ListNamesakes(messageID, maxTraced)
 		if err != nil {
 			return err
 		}
@@ -189,20 +193,57 @@ func (s *Server) Trace(ctx context.Context, g mail.Grant, messageID string) (tra
 			if t.Message, err = tx.FindMessageByID(job.ID); err != nil {
 				return err
 			}
-			if t.Deliveries, err = tx.ListDeliveries(job.ID); err != nil {
+			ds, err := tx.ListDeliveries(job.ID)
+			if err != nil {
 				return err
 			}
-			for _, d := range t.Deliveries {
-				if t.Attempts[d.ID], err = tx.ListDeliveryAttempts(d.ID); err != nil {
+			for _, d := range ds {
+				if err := t.add(tx, d); err != nil {
 					return err
 				}
 			}
 			traced = append(traced, t)
 		}
-		return nil
+		gone, err := traceGone(sys, messageID)
+		traced = append(traced, gone...)
+		return err
 	})
 	if err == nil && len(traced) == 0 {
-		err = mail.NotFound("Message").WithFix("No inbox has a message with this id.")
+		err = mail.NotFound("Message").WithFix("No inbox has a message with this id, and none that sent one in the last %d days.", eventLife/(24*time.Hour))
 	}
 	return traced, coded(err, "Message")
+}
+
+// traceGone finds what became of messages that were deleted since.
+func traceGone(sys storage.SystemTx, messageID string) (traced []Traced, err error) {
+	jobs, err := sys.ListGoneOf(messageID, maxTracedGone)
+	if err != nil {
+		return nil, err
+	}
+	for i, job := range jobs {
+		tx := sys.For(job.Scope)
+		d, err := tx.FindDelivery(job.ID)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 || job.Scope != jobs[i-1].Scope {
+			inbox, err := tx.FindOwnInbox()
+			if err != nil && !errors.Is(err, storage.ErrNotFound) { // it was deleted too
+				return nil, err
+			}
+			m := mail.Message{InboxID: inbox.Address, MessageID: d.MessageID, Timestamp: d.CreatedAt, TraceID: d.TraceID, Labels: []string{}}
+			traced = append(traced, Traced{Message: m, Deleted: true, Attempts: map[int64][]mail.DeliveryAttempt{}})
+		}
+		if err := traced[len(traced)-1].add(tx, d); err != nil {
+			return nil, err
+		}
+	}
+	return traced, nil
+}
+
+// add adds a delivery with what came of its attempts.
+func (t *Traced) add(tx storage.Tx, d mail.Delivery) (err error) {
+	t.Deliveries = append(t.Deliveries, d)
+	t.Attempts[d.ID], err = tx.ListDeliveryAttempts(d.ID)
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"podmail/mail"
 	"podmail/server"
@@ -147,4 +148,78 @@ func TestAPauseStopsWhatIsToBeTriedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.carry(t, "it goes on", func() bool { return len(w.waiting(t)) == 0 })
+}
+
+// TestADeletedMessageIsTraced: who deletes what he sent does not hide what becomes of it, for as long as events are kept.
+func TestADeletedMessageIsTraced(t *testing.T) {
+	ctx := t.Context()
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		if tr.Destination == "grey.test" {
+			return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferReply, Code: 450, Enhanced: "4.2.0", Text: "450 4.2.0 greylisted"})
+		}
+		return servertest.ForEach(tr, mail.TransferResult{Text: "250 OK"})
+	})
+	m := w.send(t, w.alice, "a@grey.test", "b@quick.test")
+	w.carry(t, "one is delivered, the other was tried", func() bool { q := w.waiting(t); return len(q) == 1 && q[0].Attempts == 1 })
+	if err := w.Server.DeleteMessage(ctx, w.alice, m.MessageID); err != nil {
+		t.Fatal(err)
+	}
+	is := func(what, want string) {
+		t.Helper()
+		traced, err := w.Server.Trace(ctx, w.Org, m.MessageID)
+		if err != nil || len(traced) != 1 || !traced[0].Deleted || traced[0].Message.InboxID != "alice@podmail.test" || traced[0].Message.TraceID != m.TraceID {
+			t.Fatalf("%s: %+v, %v", what, traced, err)
+		}
+		var got []string
+		for _, d := range traced[0].Deliveries {
+			got = append(got, d.Recipient+" "+string(d.State))
+			for _, a := range traced[0].Attempts[d.ID] {
+				got = append(got, a.Reply)
+			}
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("%s: %s, want %s", what, text, want)
+		}
+	}
+	is("deleted", "a@grey.test queued, 450 4.2.0 greylisted, b@quick.test delivered, 250 OK")
+	w.hosts.Answer(nil)
+	w.Clock.Step(10 * time.Minute)
+	w.carry(t, "both are delivered", func() bool { return len(w.waiting(t)) == 0 })
+	is("delivered", "a@grey.test delivered, 450 4.2.0 greylisted, 250 OK, b@quick.test delivered, 250 OK")
+	for _, g := range w.keys(t)[:2] {
+		if _, err := w.Server.Trace(ctx, g, m.MessageID); mail.CodeOf(err) != mail.CodeForbidden {
+			t.Errorf("a key of the %s traces: %v", g.KeyScope.Type(), err)
+		}
+		if _, _, err := w.Server.DeliveriesOf(ctx, g, m.MessageID); mail.CodeOf(err) != mail.CodeNotFound {
+			t.Errorf("the message is still there for a key of the %s: %v", g.KeyScope.Type(), err)
+		}
+	}
+	sweep := func(what string) {
+		t.Helper()
+		w.carry(t, what, func() bool {
+			if _, err := w.Server.Sweep(ctx); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.Server.Trace(ctx, w.Org, m.MessageID)
+			return mail.CodeOf(err) == mail.CodeNotFound
+		})
+	}
+	w.Clock.Step(29 * 24 * time.Hour)
+	if _, err := w.Server.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	is("four weeks later", "a@grey.test delivered, 450 4.2.0 greylisted, 250 OK, b@quick.test delivered, 250 OK")
+	w.Clock.Step(2 * 24 * time.Hour)
+	sweep("it is forgotten")
+
+	m = w.send(t, w.alice, "c@quick.test")
+	w.carry(t, "it is delivered", func() bool { return len(w.waiting(t)) == 0 })
+	if err := w.Server.DeleteMessage(ctx, w.alice, m.MessageID); err != nil {
+		t.Fatal(err)
+	}
+	is("another", "c@quick.test delivered, 250 OK")
+	if err := w.Server.DeleteInbox(ctx, w.Org, w.alice.InboxID); err != nil {
+		t.Fatal(err)
+	}
+	sweep("it goes with its inbox")
 }

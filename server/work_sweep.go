@@ -17,10 +17,11 @@ const (
 )
 
 // Sweep removes a bounded number of rows that nobody can see any more: those under deleted inboxes, domains and pods,
-// entries of lists that have ended, old reports and events, what webhooks were told and what was sent long ago, strangers
-// that greylisting remembers beyond measure, and bytes that were staged and never became a message. It is a step of Run.
+// entries of lists that have ended, old reports and events, what became of deleted messages, what webhooks were told and
+// what was sent long ago, strangers that greylisting remembers beyond measure, and bytes that were staged and never became
+// a message. It is a step of Run.
 func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
-	var inboxes, pods, staged, domains, entries, reports []storage.Job
+	var inboxes, pods, staged, domains, entries, reports, gone []storage.Job
 	now := s.clock.Now()
 	err = s.store.System().Read(ctx, func(tx storage.SystemTx) (err error) {
 		if inboxes, err = tx.ListHiddenInboxes(10); err != nil {
@@ -38,6 +39,9 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 		if reports, err = tx.ListOldReports(now.Add(-reportLife), sweepBatch); err != nil {
 			return err
 		}
+		if gone, err = tx.ListOldGone(now.Add(-eventLife), sweepBatch); err != nil {
+			return err
+		}
 		staged, err = tx.ListStaged(now.Add(-stagedLife), 10)
 		return err
 	})
@@ -49,7 +53,7 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	if err := errors.Join(s.forgetEntries(ctx, entries), s.forgetReports(ctx, reports)); err != nil {
+	if err := errors.Join(s.forgetEntries(ctx, entries), s.forgetReports(ctx, reports), s.forgetDeliveries(ctx, gone)); err != nil {
 		return false, err
 	}
 	told, err := s.sweepTold(ctx)
@@ -81,7 +85,22 @@ func (s *Server) Sweep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return told || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+	return told || len(gone) == sweepBatch || len(inboxes) > 0 || len(domains) > 0 || len(staged) > 0 || (len(pods) > 0 && !waits), nil
+}
+
+// forgetDeliveries removes what is remembered of deliveries.
+func (s *Server) forgetDeliveries(ctx context.Context, gone []storage.Job) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	return s.store.System().Unhurried().Write(ctx, func(sys storage.SystemTx) error {
+		for _, job := range gone {
+			if err := sys.For(job.Scope).DeleteDelivery(job.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func sweepInbox(tx storage.Tx) error {

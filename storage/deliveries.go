@@ -25,12 +25,13 @@ var (
 	updateDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_reply = ?5, notified = ?6, urgent = 0, updated_at = ?7, held_by = ?8 WHERE id = ?1 AND {scope deliveries}`)
 	settleDelivery = tables.Compile(`UPDATE deliveries SET state = ?2, attempts = attempts + 1, next_attempt_at = NULL, last_reply = ?3, urgent = 0, updated_at = ?4, held_by = NULL
 		WHERE id = ?1 AND state IN ('queued', 'held') AND {scope deliveries} RETURNING message_id`)
-	deleteDelivery  = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
-	orphanDelivery  = tables.Compile(`UPDATE deliveries SET message_id = NULL, blob_id = ?2, gone_message_id = ?3, trace = (SELECT m.trace FROM messages m WHERE m.id = ?1 AND {scope m}) WHERE message_id = ?1 AND state IN ('queued', 'held') AND {scope deliveries}`)
+	deleteDelivery = tables.Compile(`DELETE FROM deliveries WHERE id = ? AND {scope deliveries}`)
+	partDeliveries = tables.Compile(`UPDATE deliveries SET message_id = NULL, gone_message_id = ?3, blob_id = iif(state IN ('queued', 'held'), ?2, NULL),
+		trace = iif(state IN ('queued', 'held'), (SELECT m.trace FROM messages m WHERE m.id = ?1 AND {scope m}), NULL) WHERE message_id = ?1 AND {scope deliveries}`)
+	dropCarried     = tables.Compile(`UPDATE deliveries SET blob_id = NULL, trace = NULL WHERE id = ?1 AND {scope deliveries}`)
 	findBlobCarried = tables.Compile(`SELECT d.blob_id FROM deliveries d WHERE d.id = ? AND d.blob_id IS NOT NULL AND {scope d}`)
 	listOfInbox     = tables.Compile(`SELECT d.id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.state IN ('queued', 'held') AND {scope d} LIMIT ?`)
-
-	deleteDeliveriesOfMessage = tables.Compile(`DELETE FROM deliveries WHERE message_id = ? AND {scope deliveries}`)
+	listGoneOfInbox = tables.Compile(`SELECT d.id FROM deliveries d WHERE d.inbox_id = {inbox} AND d.gone_message_id IS NOT NULL AND {scope d} LIMIT ?`)
 )
 
 func scanDelivery(r *sqlite.Row) (d mail.Delivery, err error) {
@@ -122,26 +123,41 @@ func (tx Tx) DeleteDelivery(id int64) error {
 	return tx.DeleteBlob(blob)
 }
 
+// DropCarried removes the bytes that a delivery without a message alone still needed. What became of it stays.
+func (tx Tx) DropCarried(id int64) error {
+	var blob int64
+	if err := tx.one(findBlobCarried, []any{id}, &blob); err != nil {
+		return err
+	}
+	if _, err := tx.tx.Exec(dropCarried, id); err != nil {
+		return err
+	}
+	return tx.DeleteBlob(blob)
+}
+
 // releaseDeliveries parts deliveries from a message that is about to be deleted: those that wait are carried all the
-// same, and keep its bytes; the others go with it.
+// same, and keep its bytes; of the others is remembered what became of them.
 func (tx Tx) releaseDeliveries(m *mail.Message, blob int64) error {
-	if _, err := tx.tx.Exec(orphanDelivery, m.ID, blob, m.MessageID); err != nil {
-		return translate(err)
-	}
-	if _, err := tx.tx.Exec(deleteTheirAttempts, m.ID); err != nil {
-		return translate(err)
-	}
-	_, err := tx.tx.Exec(deleteDeliveriesOfMessage, m.ID)
+	_, err := tx.tx.Exec(partDeliveries, m.ID, blob, m.MessageID)
 	return translate(err)
 }
 
-// cleanDeliveries removes at most limit deliveries that wait under the handle's hidden inbox. done tells that none is left.
+// cleanDeliveries removes at most limit deliveries under the handle's hidden inbox that wait, or have no message any more.
+// done tells that none is left.
 func (tx Tx) cleanDeliveries(limit int) (done bool, err error) {
-	ids, err := all(tx, listOfInbox, scanID, limit)
-	for _, id := range ids {
-		if err := tx.DeleteDelivery(id); err != nil {
+	for _, list := range []*sqlite.Statement{listOfInbox, listGoneOfInbox} {
+		ids, err := all(tx, list, scanID, limit)
+		if err != nil {
 			return false, err
 		}
+		for _, id := range ids {
+			if err := tx.DeleteDelivery(id); err != nil {
+				return false, err
+			}
+		}
+		if len(ids) > 0 {
+			return false, nil
+		}
 	}
-	return len(ids) == 0, err
+	return true, nil
 }

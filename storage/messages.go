@@ -227,7 +227,7 @@ func messageUsage(m *mail.Message, n int64) (t mail.Totals) {
 	return t
 }
 
-// DeleteMessage removes a message with its labels, settled deliveries, place in the search index, and its bytes if
+// DeleteMessage removes a message with its labels, place in the search index, and its bytes if
 // nothing else in the pod needs them.
 func (tx Tx) DeleteMessage(m *mail.Message, now time.Time) error {
 	if err := tx.changeUsage(now, messageUsage(m, -1)); err != nil {

@@ -17,7 +17,6 @@ var (
 	hurryDelivery         = tables.Compile(`UPDATE deliveries SET state = 'queued', held_by = NULL, urgent = 1, next_attempt_at = ?2, updated_at = ?2 WHERE id = ?1 AND {scope deliveries}`)
 	insertDeliveryAttempt = tables.Compile(`INSERT INTO delivery_attempts (pod_id, inbox_id, delivery_id, host, tls, failure, reply, created_at) VALUES ({pod}, {inbox}, ?1, ?2, ?3, ?4, ?5, ?6)`)
 	listDeliveryAttempts  = tables.Compile(`SELECT a.host, a.tls, a.failure, a.reply, a.created_at FROM delivery_attempts a WHERE a.delivery_id = ? AND {scope a} ORDER BY a.id`)
-	deleteTheirAttempts   = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT d.id FROM deliveries d WHERE d.message_id = ?1 AND d.state NOT IN ('queued', 'held') AND {scope d}) AND {scope delivery_attempts}`)
 	deleteItsAttempts     = tables.Compile(`DELETE FROM delivery_attempts WHERE delivery_id = ?1 AND {scope delivery_attempts}`)
 	listOwnPauses         = tables.Compile(`SELECT ` + pauseColumns + ` FROM queue_pauses q WHERE q.pod_id = {pod} AND {scope q}`)
 	deletePauses          = tables.Compile(`DELETE FROM queue_pauses WHERE {scope queue_pauses}`)
@@ -28,10 +27,11 @@ var (
 	findPauseOf = tables.Compile(`SELECT ` + pauseColumns + ` FROM deliveries d JOIN queue_pauses q ON ` + isStopped + ` WHERE d.id = ?1 AND {organization} ORDER BY q.kind DESC, q.name LIMIT 1`)
 	insertPause = tables.Compile(`INSERT INTO queue_pauses (pod_id, kind, name, reason, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE {organization}
 		ON CONFLICT (kind, name) DO UPDATE SET reason = ifnull(excluded.reason, reason)`)
-	countControl   = tables.Compile(`INSERT INTO queue_controls (action, total) SELECT ?1, 1 WHERE {organization} ON CONFLICT (action) DO UPDATE SET total = total + 1`)
-	listControls   = tables.Compile(`SELECT c.action, c.total FROM queue_controls c WHERE {organization}`)
-	deletePause    = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
-	listMessagesOf = tables.Compile(`SELECT m.pod_id, m.inbox_id, m.id FROM messages m WHERE m.message_id = ?1 AND {organization} ORDER BY m.id LIMIT ?2`)
+	countControl = tables.Compile(`INSERT INTO queue_controls (action, total) SELECT ?1, 1 WHERE {organization} ON CONFLICT (action) DO UPDATE SET total = total + 1`)
+	listControls = tables.Compile(`SELECT c.action, c.total FROM queue_controls c WHERE {organization}`)
+	deletePause  = tables.Compile(`DELETE FROM queue_pauses WHERE kind = ?1 AND name = ?2 AND {organization}`)
+	listGoneOf   = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM inboxes i CROSS JOIN deliveries d ON d.pod_id = i.pod_id AND d.inbox_id = i.id AND d.gone_message_id = ?1 WHERE {organization} ORDER BY d.pod_id, d.inbox_id, d.id LIMIT ?2`)
+	listOldGone  = tables.Compile(`SELECT d.pod_id, d.inbox_id, d.id FROM deliveries d WHERE d.message_id IS NULL AND d.blob_id IS NULL AND d.updated_at <= ?1 AND {organization} LIMIT ?2`)
 )
 
 // HurryDelivery has a delivery that waits tried at once.
@@ -127,7 +127,12 @@ func (tx SystemTx) DeletePause(kind mail.PauseKind, name string) error {
 	return err
 }
 
-// ListMessagesOf finds the messages of any inbox that have a message id.
-func (tx SystemTx) ListMessagesOf(messageID string, limit int) ([]Job, error) {
-	return all(tx.Tx, listMessagesOf, scanJob, messageID, limit)
+// ListGoneOf lists the deliveries of all inboxes whose message had an id and was deleted, an inbox's one after the other.
+func (tx SystemTx) ListGoneOf(messageID string, limit int) ([]Job, error) {
+	return all(tx.Tx, listGoneOf, scanJob, messageID, limit)
+}
+
+// ListOldGone lists deliveries whose message was deleted and whose outcome was known by a moment.
+func (tx SystemTx) ListOldGone(until time.Time, limit int) ([]Job, error) {
+	return all(tx.Tx, listOldGone, scanJob, until, limit)
 }

@@ -62,7 +62,7 @@ func TestEveryTableIsBoundToAPod(t *testing.T) {
 	exempt := []string{"organization", "pods", "search", "sts_policies", "unheard", "sqlite_sequence"}
 	// Led by something else than the pod, because they serve look-ups that have no pod yet or the organization's lists.
 	wider := []string{"inboxes_of_all_by_time", "inboxes_deleted", "inboxes_forwarding", "api_keys_of_all_by_time", "api_keys_by_client_id", "drafts_of_all_by_time", "drafts_due", "dmarc_counts_by_day", "tls_counts_by_day", "tls_reports_due", "greylist_expiring", "inbox_words_of_all", "list_entries_by_entry", "list_entries_expiring", "idempotency_keys_by_key", "idempotency_keys_by_time", "threads_of_all_by_time", "thread_labels_by_label",
-		"deliveries_due", "deliveries_urgent", "queue_pauses_by_name", "routes_by_name", "sending_counts_by_sender", "sending_counts_by_age", "webhooks_of_all_by_time", "webhooks_by_client_id", "webhooks_deleted",
+		"deliveries_due", "deliveries_urgent", "deliveries_gone_by_age", "queue_pauses_by_name", "routes_by_name", "sending_counts_by_sender", "sending_counts_by_age", "webhooks_of_all_by_time", "webhooks_by_client_id", "webhooks_deleted",
 		"webhook_deliveries_by_webhook", "webhook_deliveries_by_lane", "webhook_deliveries_due", "webhook_deliveries_by_age",
 		"webhook_attempts_by_delivery", "webhook_attempts_by_webhook", "webhook_attempts_by_age", "blobs_staged", "pods_by_time",
 		"domains_of_all_by_time", "domain_reports_by_report", "domain_reports_by_time", "domain_reports_by_age", "domains_due", "domains_deleted", "inboxes_by_domain"}

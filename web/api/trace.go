@@ -11,7 +11,8 @@ import (
 type tracedMessage struct {
 	InboxID    string           `json:"inbox_id"`
 	MessageID  string           `json:"message_id"`
-	ThreadID   string           `json:"thread_id"`
+	ThreadID   string           `json:"thread_id,omitempty"` // of one that is still there
+	Deleted    bool             `json:"deleted,omitempty"`
 	TraceID    string           `json:"trace_id,omitempty"` // that the log has
 	Labels     []string         `json:"labels"`
 	Timestamp  timestamp        `json:"timestamp"`
@@ -20,7 +21,7 @@ type tracedMessage struct {
 
 func (a *API) tracedOf(t *server.Traced) tracedMessage {
 	m := &t.Message
-	return tracedMessage{m.InboxID, m.MessageID, m.ThreadID, m.TraceID, m.Labels, timestamp(m.Timestamp),
+	return tracedMessage{m.InboxID, m.MessageID, m.ThreadID, t.Deleted, m.TraceID, m.Labels, timestamp(m.Timestamp),
 		each(t.Deliveries, func(d *mail.Delivery) queuedDelivery { return a.deliveryWith(d, t.Attempts[d.ID]) })}
 }
 
