@@ -18,6 +18,7 @@ type received struct {
 	vouched        mail.Voucher // for the reverse-path
 	ours           bool         // it tells of mail that was handed on, and is not handed on itself
 	recipients     []string     // envelope
+	toRoles        bool         // to the roles that nobody is refused by
 	handling       mail.Handling
 	trace          []byte // header fields of ours, on top
 	at             time.Time

@@ -113,7 +113,7 @@ func (s *Server) Deliver(ctx context.Context, in Incoming) error {
 		return err
 	}
 	defer s.discard(c)
-	r := received{reversePath: in.ReversePath, recipients: in.Recipients, handling: in.Handling, at: s.clock.Now(), unchecked: "The peer is trusted: nothing was looked up."}
+	r := received{reversePath: in.ReversePath, recipients: in.Recipients, toRoles: toRoles(in.Recipients), handling: in.Handling, at: s.clock.Now(), unchecked: "The peer is trusted: nothing was looked up."}
 	if in.Authenticate != nil {
 		a := in.Authenticate()
 		r.authentication = &a

@@ -29,7 +29,7 @@ const (
 // sends for, and what the inbox's lists decide.
 func (s *Server) greylist(ctx context.Context, inboxes []mail.Inbox, p *mail.Parsed, r received) error {
 	a := r.authentication
-	if !s.rules.Greylist || a == nil || a.SPF.Result == mail.AuthPass || a.DMARC.Result == mail.AuthPass {
+	if !s.rules.Greylist || a == nil || r.toRoles || a.SPF.Result == mail.AuthPass || a.DMARC.Result == mail.AuthPass {
 		return nil
 	}
 	caller := callerOf(a)

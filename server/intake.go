@@ -22,6 +22,8 @@ import (
 //  6. The pod's spam filter, once it was taught enough; not asked about senders that an allow list names. What it takes for
 //     spam is kept, labelled so.
 //
+// Mail to postmaster and abuse alone is refused for viruses only (RFC 5321 4.5.1): what else would refuse it labels it.
+//
 // Whatever is not refused before the 250 is kept where somebody can see it. Reports on domains, which go to no inbox, are
 // refused where other mail would be set aside (mayReport, domain_reports.go).
 
@@ -51,10 +53,14 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 	}
 	if a := r.authentication; a != nil {
 		if err := listedAt(a); err != nil && !listed {
-			return in, s.counters.turnedAway(mail.ByDNSLists, err)
+			if !r.toRoles {
+				return in, s.counters.turnedAway(mail.ByDNSLists, err)
+			}
+			in.Placement, in.Cause, in.Reason = mail.LabelSpam, mail.ByDNSLists, err.Message
+			return in, nil
 		}
 		d := s.doubt(a)
-		if in.Reason = d.reason; d.refusal != nil && s.rules.RefuseUnauthenticated {
+		if in.Reason = d.reason; d.refusal != nil && s.rules.RefuseUnauthenticated && !r.toRoles {
 			return in, s.counters.turnedAway(d.by, d.refusal)
 		}
 		if d.disowned {
@@ -67,7 +73,9 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 	}
 	if in.Filter != nil {
 		spam, err := s.heed(ctx, in.Filter)
-		if err != nil {
+		if err != nil && r.toRoles {
+			spam = mail.CodeOf(err) == mail.CodeForbidden
+		} else if err != nil {
 			return in, s.counters.turnedAway(mail.ByRspamd, err)
 		}
 		if spam {
@@ -85,7 +93,7 @@ func (s *Server) place(ctx context.Context, inbox *mail.Inbox, p *mail.Parsed, c
 }
 
 // listedAt refuses whom a DNS block list has.
-func listedAt(a *mail.Authentication) error {
+func listedAt(a *mail.Authentication) *mail.Error {
 	if len(a.BlockLists) == 0 {
 		return nil
 	}

@@ -15,13 +15,23 @@ import (
 
 // arrive has a message come in of which this was found out.
 func arrive(w *servertest.World, to, raw string, a *mail.Authentication) error {
-	in := server.Incoming{ReversePath: "joe@example.org", Recipients: []string{to}, Session: server.Session{HELO: "mail.example.org", Protocol: "ESMTP"},
-		Body: strings.NewReader(strings.ReplaceAll(raw, "\n", "\r\n"))}
+	return arriveFiltered(w, []string{to}, raw, a, "")
+}
+
+// arriveFiltered has a message come in of which rspamd says what to do; empty: it is not asked.
+func arriveFiltered(w *servertest.World, to []string, raw string, a *mail.Authentication, action string) error {
+	in := server.Incoming{ReversePath: "joe@example.org", Recipients: to, Session: server.Session{HELO: "mail.example.org", Protocol: "ESMTP"}, Body: message(raw)}
 	if a != nil {
 		in.Authenticate = func() mail.Authentication { return *a }
 	}
+	if action != "" {
+		in.Filter = func() mail.FilterResult { return mail.FilterResult{Action: action} }
+	}
 	return w.Server.Deliver(context.Background(), in)
 }
+
+// message is a message's bytes.
+func message(raw string) io.Reader { return strings.NewReader(strings.ReplaceAll(raw, "\n", "\r\n")) }
 
 const hello = "From: joe@example.org\nTo: alice@podmail.test\nSubject: hello\nMessage-ID: <1@example.org>\n\nhello\n"
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"podmail/mail"
 	"podmail/storage"
@@ -13,6 +14,16 @@ import (
 
 // isRole tells whether a local part is one that every domain has.
 func isRole(local string) bool { return local == "postmaster" || local == "abuse" }
+
+// toRoles tells whether a message is to roles alone. Such a one is refused for viruses only, whatever else is thought of
+// its sender: whoever was listed or refused by mistake must have somebody to tell it to. Beside another recipient a role
+// changes nothing, or it would open every inbox.
+func toRoles(recipients []string) bool {
+	return !slices.ContainsFunc(recipients, func(address string) bool {
+		local, _, ok := mail.SplitAddress(inboxAddress(address))
+		return ok && !isRole(local) || !ok && mail.CanonicalAddress(address) != "postmaster"
+	})
+}
 
 // isOperators tells whether an address is the operator's whatever inboxes and domains there are: bare postmaster, and the
 // roles at the host itself.
