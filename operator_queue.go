@@ -84,11 +84,13 @@ func showDelivery(w io.Writer, d *mail.Delivery, attempts []mail.DeliveryAttempt
 	if d.Purpose.HandsOn() {
 		fmt.Fprintf(w, "came from\t<%s>\n", d.Origin.ReversePath)
 	}
+	said := ""
 	for _, a := range attempts {
+		said = a.Reply
 		fmt.Fprintf(w, "%s\t%s\n", moment(a.At), oneLine(fmt.Sprintf("%s %s %s", or(a.Host, "no host"), or(a.TLS, "no TLS"), a.Reply)))
 	}
-	if len(attempts) == 0 && d.LastReply != "" {
-		fmt.Fprintf(w, "last reply\t%s\n", oneLine(d.LastReply))
+	if d.LastReply != "" && d.LastReply != said { // by no host that was asked: by us, or in a report that came back
+		fmt.Fprintf(w, "%s\t%s\n", moment(d.UpdatedAt), oneLine(d.LastReply))
 	}
 	fmt.Fprintln(w)
 }

@@ -126,14 +126,18 @@ func (s *Server) ReleaseDelivery(ctx context.Context, g mail.Grant, id int64) er
 	})
 }
 
-// DropDelivery gives a delivery up: its outcome is rejected, and its sender is told as of a failure.
+// DropDelivery gives a delivery up: its outcome is rejected, which says by whom, and its sender is told as of a failure.
 func (s *Server) DropDelivery(ctx context.Context, g mail.Grant, id int64) error {
 	var dropped mail.Delivery
 	err := s.control(ctx, g, id, func(_ storage.SystemTx, d mail.Delivery) error { dropped = d; return nil })
 	if err != nil {
 		return err
 	}
-	return coded(s.bounce(ctx, dropped, outcome{state: mail.DeliveryRejected, reply: "dropped from the queue", status: "5.7.1"}), "Delivery")
+	by := "the operator"
+	if kind := g.KeyScope.Type(); kind != mail.ScopeOrganization {
+		by = "a key of the " + string(kind)
+	}
+	return coded(s.bounce(ctx, dropped, outcome{state: mail.DeliveryRejected, reply: "dropped from the queue by " + by, status: "5.7.1"}), "Delivery")
 }
 
 // control changes a delivery that waits. conflict if it is settled.

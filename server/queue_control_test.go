@@ -223,3 +223,25 @@ func TestADeletedMessageIsTraced(t *testing.T) {
 	}
 	sweep("it goes with its inbox")
 }
+
+// TestADroppedDeliveryTellsByWhom: the last word on it is not the host's.
+func TestADroppedDeliveryTellsByWhom(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		return servertest.ForEach(tr, mail.TransferResult{Failure: mail.TransferReply, Code: 450, Enhanced: "4.2.0", Text: "450 4.2.0 greylisted"})
+	})
+	for i, by := range []string{"a key of the inbox", "a key of the pod", "the operator"} {
+		m := w.send(t, w.alice, "a"+by[len(by)-3:]+"@grey.test")
+		w.carry(t, "it was tried", func() bool { q := w.waiting(t); return len(q) == 1 && q[0].Attempts == 1 })
+		at := w.Clock.Now()
+		if err := w.Server.DropDelivery(t.Context(), w.keys(t)[i], w.waiting(t)[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		traced, err := w.Server.Trace(t.Context(), w.Org, m.MessageID)
+		if err != nil || len(traced) != 1 {
+			t.Fatal(traced, err)
+		}
+		if d := traced[0].Deliveries[0]; d.State != mail.DeliveryRejected || d.LastReply != "dropped from the queue by "+by || d.UpdatedAt.Before(at) || len(traced[0].Attempts[d.ID]) != 1 {
+			t.Errorf("%+v", d)
+		}
+	}
+}
