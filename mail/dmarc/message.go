@@ -10,28 +10,20 @@ import (
 	"time"
 
 	"podmail/mail"
-	"podmail/mail/parse"
 	"podmail/mail/unpack"
 )
 
 // Read finds the report in a message. r are the message's bytes, of which p tells where they are. It is nil if the
 // message has none; an error says why one that is there cannot be read.
 func Read(p *mail.Parsed, r io.ReaderAt) (*Report, error) {
-	for i := range p.Attachments {
-		a := &p.Attachments[i]
-		if !holdsReport(a) {
-			continue
-		}
-		packed, err := unpack.Open(parse.Decode(io.NewSectionReader(r, a.Body, max(0, a.End-a.Body)), a.Encoding))
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", clean(a.Filename), err)
-		}
-		return Unmarshal(packed)
+	text, err := unpack.Find(p, r, holdsReport)
+	if text == nil || err != nil {
+		return nil, err
 	}
-	return nil, nil
+	return Unmarshal(text)
 }
 
-// holdsReport goes by type and by name: many send application/octet-stream.
+// holdsReport goes by type and by name.
 func holdsReport(a *mail.Attachment) bool {
 	switch a.ContentType {
 	case "application/gzip", "application/x-gzip", "application/zip", "application/x-zip", "application/x-zip-compressed", "text/xml", "application/xml", "application/dmarc+xml":

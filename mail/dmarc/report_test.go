@@ -2,6 +2,9 @@ package dmarc
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
@@ -9,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,6 +50,14 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
+func utf16LE(s string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = binary.LittleEndian.AppendUint16(b, u)
+	}
+	return string(b)
+}
+
 func TestUnmarshalDialects(t *testing.T) {
 	const start, end = `<report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published>`, `</feedback>`
 	for name, text := range map[string]string{
@@ -53,6 +65,8 @@ func TestUnmarshalDialects(t *testing.T) {
 		"latin":     `<?xml version="1.0" encoding="windows-1252"?><feedback>` + start + "<x>\xe9</x>" + end,
 		"unknown":   `<feedback><new><deep>` + start + `</deep></new>` + start + end,
 		"garbage":   "<feedback>" + start + end + "\n\n",
+		"UTF-8 BOM": "\ufeff<feedback>" + start + end,
+		"UTF-16":    utf16LE("\ufeff<?xml version=\"1.0\" encoding=\"UTF-16\"?><feedback>" + start + end),
 	} {
 		if r, err := Unmarshal(strings.NewReader(text)); err != nil || r.Policy.Domain != "a.test" || r.Policy.Percent != 100 {
 			t.Errorf("%s: %v %v", name, r, err)
@@ -158,12 +172,27 @@ func TestWrite(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
+	var gz bytes.Buffer
+	z := gzip.NewWriter(&gz)
+	if _, err := z.Write([]byte(head + "</feedback>")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	packed := base64.StdEncoding.EncodeToString(gz.Bytes())
 	for name, c := range map[string]struct{ raw, want string }{
 		"whole message": {"Content-Type: text/xml\n\n<feedback><report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published></feedback>\n", "a.test"},
 		"by name": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhi\n--b\nContent-Type: application/octet-stream; name=\"a!b!1!2.xml\"\n\n" +
 			"<feedback><report_metadata><report_id>x</report_id></report_metadata><policy_published><domain>a.test</domain></policy_published></feedback>\n--b--\n", "a.test"},
-		"none":      {"Subject: hi\n\nhello\n", "none"},
-		"no report": {"Content-Type: application/zip\nContent-Transfer-Encoding: base64\n\nUEsDBAAA\n", "error"},
+		"a gzip by its name":  {"Content-Type: application/octet-stream; name=\"a!b!1!2.gz\"\nContent-Transfer-Encoding: base64\n\n" + packed + "\n", "a.test"},
+		"a gzip without one":  {"Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" + packed + "\n", "a.test"},
+		"a gzip of odd type":  {"Content-Type: application/x-gunzip; name=\"report.GZ\"\nContent-Transfer-Encoding: base64\n\n" + packed + "\n", "a.test"},
+		"beside a picture":    {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/octet-stream\n\nGIF8\n--b\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" + packed + "\n--b--\n", "a.test"},
+		"no gzip of the name": {"Content-Type: application/octet-stream; name=\"a.gz\"\n\nhello\n", "none"},
+		"too short for any":   {"Content-Type: application/octet-stream\n\na", "none"},
+		"none":                {"Subject: hi\n\nhello\n", "none"},
+		"no report":           {"Content-Type: application/zip\nContent-Transfer-Encoding: base64\n\nUEsDBAAA\n", "error"},
 	} {
 		raw := strings.ReplaceAll(c.raw, "\n", "\r\n")
 		p, err := parse.Message(strings.NewReader(raw))

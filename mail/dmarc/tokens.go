@@ -5,8 +5,11 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // Bounds on the XML of a report. One needs five levels and some thirty elements for a record; what is beyond these bounds
@@ -27,10 +30,14 @@ type tokens struct {
 }
 
 func newTokens(r io.Reader) *tokens {
-	t := &tokens{in: &metered{r: bufio.NewReader(r)}}
+	text := transform.NewReader(r, unicode.BOMOverride(transform.Nop)) // UTF-16 is known by its first bytes
+	t := &tokens{in: &metered{r: bufio.NewReader(text)}}
 	t.raw = xml.NewDecoder(t.in)
 	t.raw.Strict = false // many leave a & as it is
 	t.raw.CharsetReader = func(charset string, in io.Reader) (io.Reader, error) {
+		if strings.HasPrefix(strings.ToLower(charset), "utf-16") { // it was one, or this could not be read
+			return in, nil
+		}
 		enc, err := htmlindex.Get(charset)
 		if err != nil {
 			return nil, fmt.Errorf("read a report in %q: %w", charset, err)

@@ -31,17 +31,21 @@ func Open(r io.Reader) (io.Reader, error) {
 		return nil, err
 	}
 	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+	case isGzip(magic):
 		z, err := gzip.NewReader(packed)
 		if err != nil {
 			return nil, fmt.Errorf("open gzip: %w", err)
 		}
 		return &bounded{r: z, left: MaxUnpacked}, nil
-	case bytes.Equal(magic, []byte("PK\x03\x04")):
+	case isZip(magic):
 		return openZip(packed)
 	}
 	return packed, nil
 }
+
+// isGzip and isZip tell it by the first four bytes.
+func isGzip(magic []byte) bool { return bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) }
+func isZip(magic []byte) bool  { return string(magic) == "PK\x03\x04" }
 
 // openZip reads an archive, whose directory stands at its end.
 func openZip(r io.Reader) (io.Reader, error) {
