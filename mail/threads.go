@@ -79,6 +79,16 @@ func (t *Thread) Visibility() (v Visibility) {
 	return v
 }
 
+// Holds tells whether some of its messages are hidden for one of these reasons.
+func (t *Thread) Holds(reasons Hidden) bool {
+	for h := range t.HiddenCounts {
+		if h&reasons != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Limits on what a thread gathers from its messages, so that a long one stays cheap to read and write.
 const (
 	maxThreadPeople      = 100

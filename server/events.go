@@ -81,6 +81,9 @@ func (s *Server) Tell(ctx context.Context, g mail.Grant, e mail.Event) (told Eve
 		if told.Thread, err = tx.FindThreadByID(told.Message.Thread); err != nil {
 			return err
 		}
+		if err := asSeen(tx, g, &told.Thread); err != nil {
+			return err
+		}
 		src, err = findSource(tx, e.Message)
 		return err
 	})

@@ -83,8 +83,10 @@ func (s *Server) SearchThreads(ctx context.Context, g mail.Grant, r SearchReques
 		var t mail.Thread
 		if err == nil {
 			err = s.store.For(f.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-				t, err = tx.FindThreadByID(f.Thread)
-				return err
+				if t, err = tx.FindThreadByID(f.Thread); err != nil {
+					return err
+				}
+				return asSeen(tx, g, &t)
 			})
 			err = coded(err, "Thread")
 		}

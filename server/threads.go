@@ -14,11 +14,47 @@ func (s *Server) ListThreads(ctx context.Context, g mail.Grant, f mail.MessageFi
 		return nil, "", err
 	}
 	f = s.visible(g, f)
-	err = s.store.For(g.Scope).Read(ctx, func(tx storage.Tx) (err error) {
-		threads, next, err = tx.ListThreads(f, p)
-		return err
+	if slices.ContainsFunc(f.Labels, func(l string) bool { return mail.HiddenBy(l)&^readable(g) != 0 }) {
+		return nil, "", nil // whatever has it is hidden
+	}
+	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
+		if threads, next, err = sys.For(g.Scope).ListThreads(f, p); err != nil {
+			return err
+		}
+		for i := range threads {
+			if err := asSeen(sys.For(threads[i].Scope()), g, &threads[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return threads, next, coded(err, "Threads")
+}
+
+// threadPage is how many messages of a thread are read at a time.
+const threadPage = 100
+
+// asSeen leaves out of a thread what it has of messages that the grant may not read. tx is of the thread's inbox.
+func asSeen(tx storage.Tx, g mail.Grant, t *mail.Thread) error {
+	hidden := ^readable(g)
+	if !t.Holds(hidden) {
+		return nil
+	}
+	t.Rebuild(nil)
+	for p := (mail.Page{Limit: threadPage, Ascending: true}); ; {
+		messages, next, err := tx.ListThreadMessages(t.ID, p)
+		if err != nil {
+			return err
+		}
+		for i := range messages {
+			if m := &messages[i]; mail.HiddenOf(m.Labels)&hidden == 0 {
+				t.Add(m)
+			}
+		}
+		if p.Token = next; next == "" {
+			return nil
+		}
+	}
 }
 
 // ThreadMessage is a message with its content, as a thread shows it.
@@ -49,6 +85,9 @@ func (s *Server) GetThread(ctx context.Context, g mail.Grant, threadID string, p
 			return err
 		}
 		tx := sys.For(t.Scope())
+		if err := asSeen(tx, g, &t); err != nil {
+			return err
+		}
 		if page, next, err = tx.ListThreadMessages(t.ID, p); err != nil {
 			return err
 		}
@@ -79,7 +118,7 @@ func (s *Server) GetThread(ctx context.Context, g mail.Grant, threadID string, p
 // maxThreadUpdate is the number of messages from which a thread's labels can no longer be changed as one.
 const maxThreadUpdate = 100
 
-// UpdateThread adds and removes labels of every message of a thread (remove wins).
+// UpdateThread adds and removes labels of every message of a thread that the grant may read (remove wins).
 func (s *Server) UpdateThread(ctx context.Context, g mail.Grant, threadID string, add, remove []string) (t mail.Thread, err error) {
 	if err := g.Require(mail.MessageUpdate); err != nil {
 		return t, err
@@ -97,7 +136,7 @@ func (s *Server) UpdateThread(ctx context.Context, g mail.Grant, threadID string
 			return err
 		}
 		for i := range messages {
-			if slices.Contains(messages[i].Labels, mail.LabelDraft) {
+			if mail.HiddenOf(messages[i].Labels)&^readable(g) != 0 { // drafts among them
 				continue
 			}
 			if err := e.relabel(&messages[i], add, remove); err != nil {
@@ -107,13 +146,15 @@ func (s *Server) UpdateThread(ctx context.Context, g mail.Grant, threadID string
 		if err := e.flush(); err != nil {
 			return err
 		}
-		t, err = tx.FindThreadByID(have.ID)
-		return err
+		if t, err = tx.FindThreadByID(have.ID); err != nil {
+			return err
+		}
+		return asSeen(tx, g, &t)
 	})
 	return t, err
 }
 
-// DeleteThread removes a thread and its messages for good.
+// DeleteThread removes a thread and its messages for good, but for those that the grant may not read.
 func (s *Server) DeleteThread(ctx context.Context, g mail.Grant, threadID string) error {
 	if err := g.Require(mail.MessageDelete); err != nil {
 		return err
@@ -124,6 +165,9 @@ func (s *Server) DeleteThread(ctx context.Context, g mail.Grant, threadID string
 			return err
 		}
 		for i := range messages {
+			if mail.HiddenOf(messages[i].Labels)&^readable(g)&^mail.HiddenDraft != 0 {
+				continue
+			}
 			if err := e.remove(&messages[i]); err != nil {
 				return err
 			}
