@@ -112,7 +112,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{store: o.Store, hub: o.Hub, clock: o.Clock, random: o.Random, resolver: o.Resolver, courier: o.Courier, relay: o.Relay, tlsResults: o.TLSResults, postTLSReport: o.PostTLSReport, poster: o.Poster,
 		log: o.Log, hostname: o.Hostname, defaultDomain: o.DefaultDomain, publicURL: o.PublicURL, maxMessageSize: o.MaxMessageSize, agentSignUp: o.AgentSignUp, postmaster: mail.CanonicalAddress(o.Postmaster),
-		turns: newTurns(o.Queue), sending: o.Sending, counters: newCounters(o.Metrics), rules: o.Intake, posting: posting{posts: map[int64]bool{}, hooks: map[int64]int{}},
+		turns: newTurns(o.Queue), sending: o.Sending, counters: newCounters(o.Metrics), rules: o.Intake, posting: newPosting(),
 		queue: make(chan struct{}, 1), posts: make(chan struct{}, 1), outbound: make(chan struct{}, 1), index: make(chan struct{}, 1), sweep: make(chan struct{}, 1), drafts: make(chan struct{}, 1), reading: make(chan struct{}, maxReading),
 		buffers: sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 16<<10)) }}}
 	s.watch(o.Metrics)

@@ -20,6 +20,7 @@ const (
 	fanBatch      = 100                 // events handed to webhooks at a time
 	hooksAtATime  = 200                 // that are looked at in one step
 	maxPosts      = 64                  // on their way
+	maxPostsOfOne = maxPosts / 2        // pod, so that there is always room for another
 	maxPostsToOne = 4                   // endpoint
 	postPatience  = 20 * time.Second    // for a post with all that is around it; its answer has 15 s
 	postRetention = 30 * 24 * time.Hour // of what is settled
@@ -33,25 +34,36 @@ type posting struct {
 	mu    sync.Mutex
 	posts map[int64]bool // deliveries
 	hooks map[int64]int  // how many of each
+	pods  map[int64]int  // how many of each pod's webhooks; 0: the organization's, which are the operator's own
+}
+
+func newPosting() posting {
+	return posting{posts: map[int64]bool{}, hooks: map[int64]int{}, pods: map[int64]int{}}
 }
 
 func (p *posting) begin(d *mail.WebhookDelivery) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.posts[d.ID] || p.hooks[d.Webhook] >= maxPostsToOne || len(p.posts) >= maxPosts {
+	pod := d.Scope.Pod
+	if p.posts[d.ID] || p.hooks[d.Webhook] >= maxPostsToOne || pod != 0 && p.pods[pod] >= maxPostsOfOne || len(p.posts) >= maxPosts {
 		return false
 	}
 	p.posts[d.ID] = true
 	p.hooks[d.Webhook]++
+	p.pods[pod]++
 	return true
 }
 
-func (p *posting) end(d *mail.WebhookDelivery) {
+// end takes a copy: what became of the delivery since, and whether it is still there, makes no difference.
+func (p *posting) end(d mail.WebhookDelivery) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.posts, d.ID)
 	if p.hooks[d.Webhook]--; p.hooks[d.Webhook] == 0 {
 		delete(p.hooks, d.Webhook)
+	}
+	if p.pods[d.Scope.Pod]--; p.pods[d.Scope.Pod] == 0 {
+		delete(p.pods, d.Scope.Pod)
 	}
 }
 
@@ -133,6 +145,7 @@ func (s *Server) PostDue(ctx context.Context) (more bool, err error) {
 	if s.poster == nil || !s.hooks.Load() || s.posting.full() {
 		return false, nil
 	}
+	began := s.posting.last
 	var due []storage.Job
 	err = s.store.System().Read(ctx, func(sys storage.SystemTx) (err error) {
 		due, s.posting.last, err = sys.ListDueWebhooks(s.posting.last, hooksAtATime)
@@ -145,8 +158,12 @@ func (s *Server) PostDue(ctx context.Context) (more bool, err error) {
 		if err := s.postTo(ctx, job); err != nil {
 			return false, err
 		}
+		if s.posting.full() {
+			s.posting.last = job.ID // the next turn is that of the one behind it
+			return false, nil
+		}
 	}
-	return s.posting.last != 0 && !s.posting.full(), nil
+	return s.posting.last != 0 || began != 0, nil
 }
 
 // postTo begins what may be posted to one webhook.
@@ -164,7 +181,7 @@ func (s *Server) postTo(ctx context.Context, job storage.Job) error {
 		if s.posting.begin(d) {
 			s.posted.Go(func() {
 				defer poke(s.posts)
-				defer s.posting.end(d)
+				defer s.posting.end(*d)
 				if err := s.post(ctx, d); err != nil && ctx.Err() == nil {
 					s.log.Error("a webhook could not be told; it is tried again", "delivery", d.ID, "error", err)
 				}
