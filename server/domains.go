@@ -145,10 +145,11 @@ func (s *Server) UpdateDomain(ctx context.Context, g mail.Grant, name string, u 
 		return d, err
 	}
 	now, verified := s.clock.Now(), false
-	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) (err error) {
-		if d, err = tx.FindDomain(domainName(name)); err != nil {
+	err = s.store.System().Write(ctx, func(sys storage.SystemTx) (err error) {
+		if d, err = sys.For(g.Scope).FindDomain(domainName(name)); err != nil {
 			return err
 		}
+		tx := sys.For(d.Scope()) // where what happens to it is told, whoever asks
 		keys, err := tx.FindDomainKeys(d.ID)
 		if err != nil {
 			return err

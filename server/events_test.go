@@ -160,10 +160,15 @@ func TestDomainsAreToldWhenVerified(t *testing.T) {
 	w.PoisonDomain(t)
 	w.Verified(t, pod, server.NewDomain{Name: "acme.example"})
 	w.Verified(t, w.Org, server.NewDomain{Name: "overall.example"})
+	for _, wanting := range []bool{true, false} { // a key of the organization changes what the pod's domain has to publish
+		if _, err := w.Server.UpdateDomain(context.Background(), w.Org, "acme.example", server.DomainUpdate{SubdomainsEnabled: &wanting}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	lines, _ := told(t, w, pod, subscribe(t, w, pod, server.Wanted{EventTypes: []string{"domain.verified"}}), 0)
-	check(t, "pod", lines, "domain.verified acme.example")
+	check(t, "pod", lines, "domain.verified acme.example", "domain.verified acme.example")
 	lines, _ = told(t, w, w.Org, subscribe(t, w, w.Org, server.Wanted{EventTypes: []string{"domain.verified"}}), 0)
-	check(t, "organization", lines, "domain.verified poison.example", "domain.verified acme.example", "domain.verified overall.example")
+	check(t, "organization", lines, "domain.verified poison.example", "domain.verified acme.example", "domain.verified overall.example", "domain.verified acme.example")
 }
 
 // TestSubscriptionsAreChecked: nobody subscribes to what he may not read, and what is elsewhere is as if it were not.
