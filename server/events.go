@@ -29,9 +29,12 @@ func (s *Server) ListEvents(ctx context.Context, sub mail.Subscription, after in
 			}
 			events = append(events, rows...)
 		}
-		return nil
+		if !more { // all is read: changes of labels, which nobody is told, are not looked at again
+			last, _, err = sys.FindLastEvent()
+		}
+		return err
 	})
-	last = after
+	last = max(last, after)
 	for i := range events {
 		if seq := events[i].Seq; seq <= until {
 			last = max(last, seq)
