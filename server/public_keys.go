@@ -74,8 +74,8 @@ func insertPublicKey(tx storage.Tx, g mail.Grant, k mail.APIKey) (mail.APIKey, e
 	if !errors.Is(err, storage.ErrTaken) {
 		return k, err
 	}
-	have, err := tx.FindAPIKeyByClientID(k.ClientID)
-	if err == nil && (have.PublicKey != k.PublicKey || have.Scope != k.Scope) {
+	have, err := tx.FindOwnAPIKeyByClientID(k.ClientID)
+	if err == nil && have.PublicKey != k.PublicKey {
 		err = mail.Errorf(mail.CodeConflict, "The client_id %s belongs to another public key.", k.ClientID).WithFix("Choose another client_id, or delete that key first.")
 	}
 	return have, err

@@ -13,6 +13,7 @@ const insertAPIKeyValues = `, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11,
 var (
 	findAPIKey           = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.public_id = ?`)
 	findAPIKeyByClientID = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.client_id = ? ORDER BY k.id LIMIT 1`)
+	findOwnKeyByClientID = tables.Compile(`SELECT ` + apiKeyColumns + apiKeyFrom + ` AND k.client_id = ? AND {exact k}`)
 	listAPIKeys          = compileListing(`SELECT `+apiKeyColumns+apiKeyFrom+` AND {after} AND (?4 = '' OR k.type = ?4) {order} LIMIT ?3`, "k.created_at", "k.id")
 	insertAPIKey         = tables.Compile(insertAPIKeyColumns + `p.id, NULL` + insertAPIKeyValues + `FROM pods p WHERE p.id = {pod} AND {scope p}`)
 	insertInboxAPIKey    = tables.Compile(insertAPIKeyColumns + `i.pod_id, i.id` + insertAPIKeyValues + `FROM inboxes i WHERE i.id = {inbox} AND {scope i}`)
@@ -46,6 +47,11 @@ func (tx Tx) FindAPIKey(id string) (mail.APIKey, error) { return get(tx, findAPI
 // a wider scope the oldest wins.
 func (tx Tx) FindAPIKeyByClientID(id string) (mail.APIKey, error) {
 	return get(tx, findAPIKeyByClientID, scanAPIKey, id)
+}
+
+// FindOwnAPIKeyByClientID is FindAPIKeyByClientID at the handle's very scope.
+func (tx Tx) FindOwnAPIKeyByClientID(id string) (mail.APIKey, error) {
+	return get(tx, findOwnKeyByClientID, scanAPIKey, id)
 }
 
 // ListAPIKeys lists keys by creation, of one family or, if it is empty, of all.
