@@ -16,6 +16,7 @@ const (
 	maxUsagePoints  = 1000
 	maxEventBuckets = 10_000  // of one type, in one answer
 	maxReadings     = 100_000 // that are looked at for one answer
+	maxPeriods      = 50_000  // in which something happened, whatever it was; it takes two look-ups each
 	meterBatch      = 250
 	clockTolerance  = time.Minute // that a caller's clock may be behind when it asks for all there is
 )
@@ -103,10 +104,13 @@ func countPeriods(tx storage.Tx, q MetricsQuery, tell func(at time.Time, before,
 	if err != nil {
 		return err
 	}
-	for from := q.Start; ; {
+	for from, looked := q.Start, 0; ; looked++ {
 		first, err := tx.ListReadings(from, q.until(), 1)
 		if err != nil || len(first) == 0 {
 			return err
+		}
+		if looked == maxPeriods {
+			return tooWide("Something happened in more than %d periods of that time.", maxPeriods)
 		}
 		at := q.Start.Add(first[0].At.Sub(q.Start).Truncate(q.Period))
 		if at.Equal(q.End) { // the last moment of the last period

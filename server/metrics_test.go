@@ -209,38 +209,57 @@ func TestUsageAgreesWithRows(t *testing.T) {
 	})
 }
 
-// BenchmarkMetrics asks about a day of messages by the hour.
-// BenchmarkMetrics asks for a day and for all ninety, of an organization with a million messages in that time.
-func BenchmarkMetrics(b *testing.B) {
-	ctx := context.Background()
-	dir := b.TempDir()
+// withReadings is a server whose organization has so many readings so far apart, up to now: of a message received each,
+// and of its bytes.
+func withReadings(t testing.TB, n int, apart time.Duration) *server.Server {
+	t.Helper()
+	dir := t.TempDir()
 	s, store, err := openServer(dir)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	if _, err := s.CreateInbox(ctx, s.Operator(), server.NewInbox{Username: "alice"}); err != nil {
-		b.Fatal(err)
+	if _, err := s.CreateInbox(context.Background(), s.Operator(), server.NewInbox{Username: "alice"}); err != nil {
+		t.Fatal(err)
 	}
-	used(b, s, s.Operator())
+	used(t, s, s.Operator())
 	if err := store.Close(); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", filepath.Join(dir, "podmail.db"))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	const million = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-		INSERT INTO metrics SELECT 1000 + n.i, NULL, NULL, (SELECT min(at) FROM metrics) - (1000000 - n.i) * 7000000 - 1000, n.i * 1000, n.i, n.i, 0, 0, 0, n.i, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM n`
-	if _, err := db.Exec(million); err != nil {
-		b.Fatal(err)
+	const insert = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+		INSERT INTO metrics SELECT 1000 + n.i, NULL, NULL, (SELECT min(at) FROM metrics) - (?1 - n.i) * ?2 - 1000, n.i * 1000, n.i, n.i, 0, 0, 0, n.i, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM n`
+	if _, err := db.Exec(insert, n, apart.Microseconds()); err != nil {
+		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	if s, store, err = openServer(dir); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	defer store.Close()
+	t.Cleanup(func() { store.Close() })
+	return s
+}
+
+// TestPeriodsOfOtherThingsAreBounded asks for what never happened among very many things that did.
+func TestPeriodsOfOtherThingsAreBounded(t *testing.T) {
+	s := withReadings(t, 60_000, time.Second)
+	now := (&servertest.Clock{}).Now() // as openServer has it
+	for hours, want := range map[time.Duration]mail.Reason{10: "", 16: mail.ReasonRangeTooWide} {
+		_, err := s.QueryEvents(context.Background(), s.Operator(), []mail.EventType{mail.EventBounced}, server.MetricsQuery{Start: now.Add(-hours * time.Hour), Period: time.Second})
+		if reasonOf(err) != want {
+			t.Errorf("%d hours: %v", hours, err)
+		}
+	}
+}
+
+// BenchmarkMetrics asks for a day and for all ninety, of an organization with a million messages in that time.
+func BenchmarkMetrics(b *testing.B) {
+	ctx := context.Background()
+	s := withReadings(b, 1_000_000, 7*time.Second)
 	now := (&servertest.Clock{}).Now() // as openServer has it
 	for name, q := range map[string]server.MetricsQuery{"day by hours": {Period: time.Hour}, "ninety days by days": {Start: now.Add(-80 * 24 * time.Hour), Period: 24 * time.Hour}} {
 		b.Run(name, func(b *testing.B) {
