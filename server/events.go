@@ -105,13 +105,7 @@ const maxTold = 3_000_000
 
 // small is the source without bodies that are too large to be told.
 func (src source) small() source {
-	size := int64(0)
-	for _, p := range []*mail.Part{src.text, src.html} {
-		if p != nil {
-			size += p.End - p.Body
-		}
-	}
-	if size > maxTold {
+	if src.size() > maxTold {
 		src.text, src.html = nil, nil
 	}
 	return src

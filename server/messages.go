@@ -85,7 +85,7 @@ func (s *Server) GetMessage(ctx context.Context, g mail.Grant, messageID string)
 		return m, c, coded(err, "Message")
 	}
 	c, err = s.readContent(ctx, m.Scope(), src)
-	return m, c, err
+	return m, c, coded(err, "Message")
 }
 
 // source is where a message's bodies are.
@@ -108,7 +108,18 @@ const (
 	maxHeader = 256 << 10
 )
 
-// readContent reads and decodes a message's bodies and header by their byte ranges.
+// size is that of the bodies, as they are encoded.
+func (src *source) size() (n int64) {
+	for _, p := range []*mail.Part{src.text, src.html} {
+		if p != nil {
+			n += p.End - p.Body
+		}
+	}
+	return n
+}
+
+// readContent reads and decodes a message's bodies and header by their byte ranges. storage.ErrNotFound if the message
+// was deleted since they were found.
 func (s *Server) readContent(ctx context.Context, scope mail.Scope, src source) (c mail.Content, err error) {
 	raw := s.store.For(scope).Reader(ctx, src.raw)
 	if src.text != nil {

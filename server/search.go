@@ -233,7 +233,7 @@ func (s *Server) highlight(ctx context.Context, q match.Query, f storage.Found) 
 	}
 	text, err := shownText(handle.Reader(ctx, src.raw), src)
 	if err != nil {
-		return m, h, err
+		return m, h, coded(err, "Message")
 	}
 	for _, a := range m.Attachments {
 		text += "\n" + a.Filename

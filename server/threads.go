@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"podmail/mail"
@@ -72,6 +73,10 @@ func findThread(tx storage.Tx, g mail.Grant, threadID string) (mail.Thread, erro
 	return t, err
 }
 
+// maxThreadBodies is how many bytes of bodies, as they are encoded, a page of a thread has, unless it is one message: it
+// is held in memory whole. What has no room is on the next page.
+const maxThreadBodies = 16 << 20
+
 // GetThread returns the thread and one page of its messages: the newest page first, each page in ascending order.
 func (s *Server) GetThread(ctx context.Context, g mail.Grant, threadID string, p mail.Page) (t mail.Thread, messages []ThreadMessage, next string, err error) {
 	if err := g.Require(mail.MessageRead); err != nil {
@@ -92,10 +97,15 @@ func (s *Server) GetThread(ctx context.Context, g mail.Grant, threadID string, p
 			return err
 		}
 		page = slices.DeleteFunc(page, func(m mail.Message) bool { return mail.HiddenOf(m.Labels)&^readable(g) != 0 })
-		for _, m := range page {
-			src, err := findSource(tx, m.ID)
+		bodies := int64(0)
+		for i := range page {
+			src, err := findSource(tx, page[i].ID)
 			if err != nil {
 				return err
+			}
+			if bodies += src.size(); bodies > maxThreadBodies && i > 0 {
+				page, next = page[:i], storage.TokenBehind(&page[i-1])
+				return nil
 			}
 			sources = append(sources, src)
 		}
@@ -106,6 +116,9 @@ func (s *Server) GetThread(ctx context.Context, g mail.Grant, threadID string, p
 	}
 	for i, m := range page {
 		c, err := s.readContent(ctx, t.Scope(), sources[i])
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // deleted meanwhile
+		}
 		if err != nil {
 			return t, nil, "", coded(err, "Message")
 		}

@@ -296,6 +296,9 @@ func (tx Tx) ListMessages(f mail.MessageFilter, p mail.Page) ([]mail.Message, st
 	return messages, next, err
 }
 
+// TokenBehind is the page token of lists by time that leads on behind a message.
+func TokenBehind(m *mail.Message) string { return messageCursor(m).Token() }
+
 func messageCursor(m *mail.Message) mail.Cursor {
 	return mail.Cursor{Key: m.Timestamp.UnixMicro(), ID: m.ID}
 }
