@@ -10,12 +10,17 @@ import (
 	"podmail/mail"
 )
 
-// authenticate finds out what the caller's key grants.
+// authenticate finds out what the key in the caller's header grants.
 func (a *API) authenticate(c echo.Context) (mail.Grant, error) {
 	secret, err := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
 	if err != nil {
 		return mail.Grant{}, err
 	}
+	return a.Authenticate(c, secret)
+}
+
+// Authenticate finds out what a request's key grants, and has who asks too often wait.
+func (a *API) Authenticate(c echo.Context, secret string) (mail.Grant, error) {
 	g, err := a.server.Authenticate(c.Request().Context(), secret)
 	if err != nil && mail.CodeOf(err) == mail.CodeUnauthenticated {
 		if limited := a.strangers.take(network(c.RealIP())); limited != nil {

@@ -355,6 +355,23 @@ func TestKeysAreChecked(t *testing.T) {
 	}
 }
 
+// TestGuessesAreSlowedDown tries unknown keys until the server has enough of them, as it has at its other endpoints.
+func TestGuessesAreSlowedDown(t *testing.T) {
+	h := open(t, stream.Limits{})
+	last := 0
+	for range 500 {
+		resp, err := http.Get("http://" + h.addr + "/v0?api_key=unknown")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if last = resp.StatusCode; last == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Error("still answered with", last)
+}
+
 // TestPermissionsHold: a subscription by name takes its permission, and what is hidden meanwhile is not told.
 func TestPermissionsHold(t *testing.T) {
 	h := open(t, stream.Limits{})

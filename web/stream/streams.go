@@ -85,7 +85,7 @@ func (s *Streams) Open(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := s.server.Authenticate(r.Context(), key)
+	g, err := s.api.Authenticate(c, key)
 	if err != nil {
 		return err
 	}
