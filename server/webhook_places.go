@@ -19,7 +19,7 @@ func (s *Server) webhookPlaces(ctx context.Context, g mail.Grant, podIDs, inboxI
 		if err != nil {
 			return nil, err
 		}
-		if in.Scope != g.Scope {
+		if !in.Scope.Covers(g.Scope) {
 			places = append(places, mail.WebhookPlace{Pod: in.Scope.Pod, PodID: in.PodID})
 		}
 	}
@@ -28,11 +28,34 @@ func (s *Server) webhookPlaces(ctx context.Context, g mail.Grant, podIDs, inboxI
 		if err != nil {
 			return nil, err
 		}
-		if in.Scope != g.Scope {
+		if !in.Scope.Covers(g.Scope) {
 			places = append(places, mail.WebhookPlace{Pod: in.Scope.Pod, Inbox: in.Scope.Inbox, InboxID: in.InboxID})
 		}
 	}
 	return distinct(places), nil
+}
+
+// placesThere is webhookPlaces without those that are not there, or not any more.
+func (s *Server) placesThere(ctx context.Context, g mail.Grant, podIDs, inboxIDs []string) (places []mail.WebhookPlace, err error) {
+	find := func(podIDs, inboxIDs []string) error {
+		found, err := s.webhookPlaces(ctx, g, podIDs, inboxIDs)
+		if mail.CodeOf(err) == mail.CodeNotFound {
+			return nil
+		}
+		places = append(places, found...)
+		return err
+	}
+	for _, id := range podIDs {
+		if err := find([]string{id}, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range inboxIDs {
+		if err := find(nil, []string{id}); err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
 }
 
 func checkPlaces(places []mail.WebhookPlace) error {
@@ -53,12 +76,11 @@ func checkPlaces(places []mail.WebhookPlace) error {
 
 // replacePlaces adds and removes places. A webhook that names some keeps at least one: without any it would be told of
 // everything.
-func replacePlaces(w *mail.Webhook, add []mail.WebhookPlace, u WebhookUpdate) error {
+func replacePlaces(w *mail.Webhook, add, remove []mail.WebhookPlace) error {
 	before := len(w.Places)
 	places := distinct(append(slices.Clone(w.Places), add...))
 	places = slices.DeleteFunc(places, func(p mail.WebhookPlace) bool {
-		return p.Inbox == 0 && slices.Contains(u.RemovePodIDs, p.PodID) ||
-			p.Inbox != 0 && slices.ContainsFunc(u.RemoveInboxIDs, func(id string) bool { return asciiAddress(id) == p.InboxID })
+		return slices.ContainsFunc(remove, func(r mail.WebhookPlace) bool { return r.Scope() == p.Scope() })
 	})
 	if before > 0 && len(places) == 0 {
 		return mail.Errorf(mail.CodeInvalid, "A webhook that listens to some pods or inboxes keeps at least one of them.").

@@ -218,6 +218,10 @@ func (s *Server) UpdateWebhook(ctx context.Context, g mail.Grant, id string, u W
 	if err != nil {
 		return w, err
 	}
+	remove, err := s.placesThere(ctx, within, u.RemovePodIDs, u.RemoveInboxIDs)
+	if err != nil {
+		return w, err
+	}
 	now := s.clock.Now()
 	err = s.store.For(g.Scope).Write(ctx, func(tx storage.Tx) error {
 		if w, err = tx.FindWebhookByID(w.ID); err != nil {
@@ -226,7 +230,7 @@ func (s *Server) UpdateWebhook(ctx context.Context, g mail.Grant, id string, u W
 		if types != nil {
 			w.EventTypes = types
 		}
-		if err := replacePlaces(&w, add, u); err != nil {
+		if err := replacePlaces(&w, add, remove); err != nil {
 			return err
 		}
 		if types != nil || len(add) > 0 {

@@ -18,6 +18,11 @@ func TestWebhooks(t *testing.T) {
 		{as: "org", do: "PATCH /v0/webhooks/mine", body: `{"event_types":["domain.verified"],"add_inbox_ids":["${inbox}"],"remove_pod_ids":["${pod}"]}`,
 			has: []string{`"event_types":["domain.verified"]`, `"inbox_ids":["${inbox}"]`}, hasNot: []string{"pod_ids"}},
 		{as: "org", do: "PATCH /v0/webhooks/mine", body: `{"remove_inbox_ids":["${inbox}"]}`, status: 400},
+		{as: "org", do: "POST /v0/pods/${pod}/inboxes", body: `{"username":"named","client_id":"named"}`},
+		{as: "org", do: "PATCH /v0/webhooks/mine", body: `{"add_inbox_ids":["named"],"remove_inbox_ids":["nobody@podmail.test"]}`, has: []string{"named@podmail.test", "${inbox}"}},
+		{as: "org", do: "PATCH /v0/webhooks/mine", body: `{"remove_inbox_ids":["named"]}`, has: []string{`"inbox_ids":["${inbox}"]`}},
+		{as: "org", do: "POST /v0/inboxes/${inbox}/webhooks", body: `{"url":"http://hooks.test/n","event_types":["message.sent"],"pod_ids":["${pod}"]}`, hasNot: []string{"pod_ids"}, keep: map[string]string{"narrow": "webhook_id"}},
+		{as: "org", do: "DELETE /v0/webhooks/${narrow}", status: 204},
 		{as: "org", do: "PATCH /v0/webhooks/mine", body: `{"enabled":false}`, has: []string{`"enabled":false`}},
 		{as: "pod", do: "GET /v0/webhooks/mine", status: 404},
 		{as: "pod", do: "GET /v0/webhooks", has: []string{`"count":1`}}, // that of the tenant
