@@ -32,7 +32,8 @@ type fate struct {
 	delivery mail.Delivery
 	action   dsn.Action
 	status   string
-	said     string // by host, verbatim
+	said     string // why, in the words of host or in ours
+	replied  bool   // host said it, verbatim
 	host     string
 	until    time.Time // when it is given up; zero: it is over
 }
@@ -160,8 +161,11 @@ func (s *Server) newNotice(ctx context.Context, fates []fate, open opener) (*not
 
 // recipient is the fate in the words of a notification.
 func (f *fate) recipient(now time.Time) dsn.Recipient {
-	_, original, _ := strings.Cut(f.delivery.OriginalRecipient, ";")
-	to := dsn.Recipient{Final: f.delivery.Recipient, Original: original, Action: f.action, Status: f.status, Diagnostic: f.said, RemoteMTA: f.host, LastAttempt: now, RetryUntil: f.until}
+	kind, original, _ := strings.Cut(f.delivery.OriginalRecipient, ";")
+	if kind == "rfc822" {
+		kind = ""
+	}
+	to := dsn.Recipient{Final: f.delivery.Recipient, Original: original, OriginalType: kind, Own: !f.replied, Action: f.action, Status: f.status, Diagnostic: f.said, RemoteMTA: f.host, LastAttempt: now, RetryUntil: f.until}
 	if to.Status == "" {
 		to.Status = map[dsn.Action]string{dsn.Failed: "5.0.0", dsn.Delayed: "4.0.0"}[f.action]
 	}

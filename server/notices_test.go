@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"podmail/mail/dsn"
 	"podmail/mail/parse"
 	"podmail/server"
+	"podmail/server/servertest"
 	"podmail/storage"
 )
 
@@ -112,6 +114,46 @@ func TestNoticesOfFailures(t *testing.T) {
 	}
 	if tr := w.hosts.Seen()[0]; tr.EnvelopeID != "env=1" || tr.Recipients[0].OriginalRecipient != "rfc822;orig-nobody@other.test" || tr.Recipients[0].Notify != "FAILURE,DELAY" {
 		t.Errorf("what is handed on: %+v", tr)
+	}
+}
+
+// TestNoticesNameTheirSources: who said what, and in whose words an address is.
+func TestNoticesNameTheirSources(t *testing.T) {
+	w := newSending(t, server.QueueLimits{}, func(tr mail.Transfer) []mail.TransferResult {
+		r := mail.TransferResult{Failure: mail.TransferReply, Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "550 5.1.1 gone", Host: "mx1.test [127.0.1.1]"}
+		if tr.Recipients[0].Address == "tls@other.test" {
+			r = mail.TransferResult{Failure: mail.TransferTLS, Permanent: true, Enhanced: "5.7.10", Text: "it offers no TLS", Host: "mx2.test [127.0.1.2]"}
+		}
+		return servertest.ForEach(tr, r)
+	})
+	for to, want := range map[string]string{
+		"gone@other.test":     "Original-Recipient: x400; /c=us/o=x|Remote-MTA: dns; mx1.test|Diagnostic-Code: smtp; 550 5.1.1 gone",
+		"tls@other.test":      "Original-Recipient: x400; /c=us/o=x|Remote-MTA: dns; mx2.test|Diagnostic-Code: x-podmail; it offers no TLS",
+		"nobody@podmail.test": "Original-Recipient: x400; /c=us/o=x|Diagnostic-Code: x-podmail; 550 5.1.1 no such mailbox here",
+	} {
+		_, err := w.Server.Submit(t.Context(), w.alice, server.Incoming{Session: server.Session{Protocol: "ESMTPSA"}, ReversePath: "alice@podmail.test", Recipients: []string{to},
+			Reporting: []mail.Reporting{{OriginalRecipient: "x400;/c=us/o=x"}}, Body: strings.NewReader(strings.Replace(submission, "hello@", to, 1))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var raw string
+		w.carry(t, to+" is told of", func() bool {
+			_, raws := w.notices(t)
+			i := slices.IndexFunc(raws, func(raw string) bool { return strings.Contains(raw, "Final-Recipient: rfc822; "+to) })
+			if i >= 0 {
+				raw = raws[i]
+			}
+			return i >= 0
+		})
+		var got []string
+		for line := range strings.SplitSeq(raw, "\r\n") {
+			if name, _, _ := strings.Cut(line, ":"); name == "Original-Recipient" || name == "Remote-MTA" || name == "Diagnostic-Code" {
+				got = append(got, line)
+			}
+		}
+		if strings.Join(got, "|") != want {
+			t.Errorf("%s: %q", to, got)
+		}
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *Server) judgeResult(d *mail.Delivery, r mail.TransferResult, now time.T
 // fate is what the sender can be told by mail; false if there is nothing to tell. A host that sends notifications itself
 // tells of its success.
 func (v verdict) fate(d *mail.Delivery, r mail.TransferResult, now time.Time) (fate, bool) {
-	f := fate{delivery: *d, status: v.status, said: v.reply, host: r.Host}
+	f := fate{delivery: *d, status: v.status, said: v.reply, replied: r.Code != 0, host: r.Host}
 	switch {
 	case v.state == mail.DeliveryBounced:
 		f.action = dsn.Failed

@@ -34,9 +34,13 @@ type Recipient struct {
 	Action      Action
 	Status      string // RFC 3463, such as 5.1.1
 	Diagnostic  string // what the other side said, verbatim
-	RemoteMTA   string // host name
+	RemoteMTA   string // host name; its address may stand behind it
 	LastAttempt time.Time
 	RetryUntil  time.Time
+
+	// Of a recipient that is written only:
+	OriginalType string // of Original's address, if it is none of mail: x400, …
+	Own          bool   // Diagnostic is the reporting host's own finding, which nobody replied
 }
 
 // Names tells whether the recipient is this address, as the sender wrote it or as it became. Case is let pass.

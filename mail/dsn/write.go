@@ -94,7 +94,7 @@ func (n *Notice) prose() string {
 		fmt.Fprintf(&b, "\r\n  <%s>\r\n", line(to.named()))
 		if to.Diagnostic != "" {
 			from := ""
-			if to.RemoteMTA != "" {
+			if to.RemoteMTA != "" && !to.Own {
 				from = line(to.RemoteMTA) + " said: "
 			}
 			b.WriteString("    " + strings.Join(wrap(from+line(to.Diagnostic), 72), "\r\n    ") + "\r\n")
@@ -129,14 +129,16 @@ func (n *Notice) fields() string {
 	put("Arrival-Date", stamp(n.ArrivalDate))
 	for _, to := range n.Recipients {
 		b.WriteString("\r\n")
-		put("Original-Recipient", typedAddress(to.Original))
-		put("Final-Recipient", typedAddress(to.Final))
+		put("Original-Recipient", typedAddress(to.OriginalType, to.Original))
+		put("Final-Recipient", typedAddress("", to.Final))
 		put("Action", string(to.Action))
 		put("Status", to.Status)
-		if to.RemoteMTA != "" {
-			put("Remote-MTA", "dns; "+to.RemoteMTA)
+		if host, _, _ := strings.Cut(to.RemoteMTA, " "); host != "" {
+			put("Remote-MTA", "dns; "+host)
 		}
-		if to.Diagnostic != "" {
+		if to.Diagnostic != "" && to.Own {
+			put("Diagnostic-Code", "x-podmail; "+to.Diagnostic) // RFC 3464 2.3.6: not SMTP's
+		} else if to.Diagnostic != "" {
 			put("Diagnostic-Code", "smtp; "+to.Diagnostic)
 		}
 		put("Last-Attempt-Date", stamp(to.LastAttempt))
@@ -145,11 +147,13 @@ func (n *Notice) fields() string {
 	return b.String()
 }
 
-// typedAddress writes a recipient with its type; one beyond ASCII as it is (RFC 6533 4).
-func typedAddress(a string) string {
+// typedAddress writes a recipient with its type, that of mail if kind is empty; one beyond ASCII as it is (RFC 6533 4).
+func typedAddress(kind, a string) string {
 	switch {
 	case a == "":
 		return ""
+	case kind != "":
+		return kind + "; " + a
 	case isASCII(a):
 		return "rfc822; " + a
 	}

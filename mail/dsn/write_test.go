@@ -72,6 +72,38 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestFieldsSayWhatTheyMay: types are those of what stands behind them (RFC 3464 2.3.1, 2.3.5, 2.3.6).
+func TestFieldsSayWhatTheyMay(t *testing.T) {
+	n := notice(
+		Recipient{Final: "a@far.test", Original: "/c=us/o=x", OriginalType: "x400", Action: Failed, Status: "4.4.1", RemoteMTA: "mx2.far.test [127.0.1.2]", Diagnostic: "connect: refused", Own: true},
+		Recipient{Final: "b@far.test", Original: "b@far.test", Action: Failed, Status: "5.1.1", RemoteMTA: "mx1.far.test [127.0.1.1]", Diagnostic: "550 5.1.1 gone"},
+		Recipient{Final: "c@[192.0.2.1]", Action: Failed, Status: "5.1.1", RemoteMTA: "[192.0.2.1]", Diagnostic: "550 5.1.1 gone"},
+		Recipient{Final: "d@far.test", Action: Failed, Status: "5.1.2"})
+	var b bytes.Buffer
+	if err := Write(&b, n); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.SplitSeq(b.String(), "\r\n") {
+		switch name, _, _ := strings.Cut(line, ":"); name {
+		case "Original-Recipient", "Final-Recipient", "Remote-MTA", "Diagnostic-Code":
+			got = append(got, line)
+		}
+	}
+	want := []string{
+		"Original-Recipient: x400; /c=us/o=x", "Final-Recipient: rfc822; a@far.test", "Remote-MTA: dns; mx2.far.test", "Diagnostic-Code: x-podmail; connect: refused",
+		"Original-Recipient: rfc822; b@far.test", "Final-Recipient: rfc822; b@far.test", "Remote-MTA: dns; mx1.far.test", "Diagnostic-Code: smtp; 550 5.1.1 gone",
+		"Final-Recipient: rfc822; c@[192.0.2.1]", "Remote-MTA: dns; [192.0.2.1]", "Diagnostic-Code: smtp; 550 5.1.1 gone",
+		"Final-Recipient: rfc822; d@far.test",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if text := b.String(); !strings.Contains(text, "    connect: refused\r\n") || !strings.Contains(text, "    mx1.far.test [127.0.1.1] said: 550 5.1.1 gone\r\n") {
+		t.Error(text)
+	}
+}
+
 func TestWriteKeepsLinesApart(t *testing.T) {
 	n := notice(Recipient{Final: "a@far.test", Action: Failed, Status: "5.0.0", Diagnostic: "550 no\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822; b@far.test " + strings.Repeat("é", 3000)})
 	var b bytes.Buffer
