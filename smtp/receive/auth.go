@@ -45,8 +45,6 @@ func (x *session) Auth(mechanism string) (sasl.Server, error) {
 		return nil, asError(wire.NewReply(502, "5.5.1", "Nobody logs in here"))
 	case !x.g.extended:
 		return nil, asError(wire.NewReply(503, "5.5.1", "Say EHLO first"))
-	case x.mail != nil:
-		return nil, asError(wire.NewReply(503, "5.5.1", "Too late: a login comes before a message"))
 	case offered == nil:
 		return nil, asError(wire.NewReply(538, "5.7.11", "Encryption required: use STARTTLS first"))
 	case !slices.Contains(offered, mechanism):

@@ -17,7 +17,7 @@ func TestMailComesInForExistingInboxesOnly(t *testing.T) {
 	d := open(t, receive.Options{})
 	p := dial(t, d.mx)
 	caps := p.ask("EHLO mail.example.org", "250-")
-	for _, want := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN", "SMTPUTF8", "SIZE 62914560"} {
+	for _, want := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN", "SMTPUTF8", "SIZE 62914560", "LIMITS RCPTMAX=1000"} {
 		if !strings.Contains(caps, want) {
 			t.Errorf("EHLO offers no %s: %s", want, caps)
 		}

@@ -27,6 +27,20 @@ func dialRaw(t *testing.T, addr string) net.Conn {
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
+// TestALoginComesBeforeAMessage (RFC 4954 4), which goes on.
+func TestALoginComesBeforeAMessage(t *testing.T) {
+	d := open(t, receive.Options{})
+	p := dial(t, d.submission)
+	p.ask("EHLO laptop", "250-")
+	login := "AUTH PLAIN " + b64("\x00alice@podmail.test\x00"+d.key)
+	p.ask(login, "235 ")
+	p.ask("MAIL FROM:<alice@podmail.test>", "250 ")
+	p.ask(login, "503 5.5.1 ")
+	p.ask("RCPT TO:<bob@podmail.test>", "250 ")
+	p.ask("RSET", "250 ")
+	p.ask(login, "503 5.5.1 ") // nor twice
+}
+
 func TestSubmission(t *testing.T) {
 	d := open(t, receive.Options{})
 	p := dial(t, d.submission)
