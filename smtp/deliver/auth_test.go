@@ -25,7 +25,10 @@ func proving(t *testing.T, password string, iterations int, success func(string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := c.GetStoredCredentials(scram.KeyFactors{Salt: "salt", Iters: iterations})
+	kept, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salt", Iters: iterations})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) { return kept, nil })
 	if err != nil {
 		t.Fatal(err)
