@@ -44,6 +44,11 @@ type ListEntry struct {
 // IsAddress tells an address from a domain.
 func (e *ListEntry) IsAddress() bool { return strings.Contains(e.Entry, "@") }
 
+// Outlives tells whether an entry stands longer than another.
+func (e *ListEntry) Outlives(other *ListEntry) bool {
+	return !other.ExpiresAt.IsZero() && (e.ExpiresAt.IsZero() || e.ExpiresAt.After(other.ExpiresAt))
+}
+
 // ListKeys are the entries that an address can match, the closest first: itself, its domain, and the domains above.
 func ListKeys(address string) []string {
 	address = CanonicalAddress(address)

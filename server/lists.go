@@ -80,11 +80,15 @@ func (s *Server) CreateListEntry(ctx context.Context, g mail.Grant, l List, n Ne
 			return err
 		}
 		made := mail.ListEntry{Direction: l.Direction, Type: l.Type, Entry: entry, Reason: n.Reason, CreatedAt: now, ExpiresAt: n.ExpiresAt}
-		if err := tx.InsertListEntry(made); err != nil && !errors.Is(err, storage.ErrTaken) {
+		err := tx.InsertListEntry(made)
+		if err != nil && !errors.Is(err, storage.ErrTaken) {
 			return err
 		}
-		e, err = tx.FindListEntry(l.Direction, l.Type, entry)
-		return err
+		if e, err = tx.FindListEntry(l.Direction, l.Type, entry); err != nil || !e.ReadOnly || !made.Outlives(&e) {
+			return err
+		}
+		e.ExpiresAt = made.ExpiresAt // the server blocks it for a while, and somebody wants it blocked for longer
+		return tx.ExtendListEntry(e.ID, e.ExpiresAt)
 	})
 	return e, coded(err, "Inbox")
 }

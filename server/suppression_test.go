@@ -80,3 +80,28 @@ func TestSuppression(t *testing.T) {
 		t.Error("after its time:", got)
 	}
 }
+
+// TestWhatIsBlockedByHandStays: who blocks an address that the server blocks for a while blocks it for good.
+func TestWhatIsBlockedByHandStays(t *testing.T) {
+	ctx := context.Background()
+	w := newSending(t, server.QueueLimits{}, nil)
+	pod := w.alice
+	pod.Scope.Inbox, pod.InboxID = 0, ""
+	m := w.delivered(t, "bob@other.test")
+	w.comes(t, "", w.hosts.Seen()[0].ReversePath, failed("failed", "5.1.1", "550 gone", m.MessageID, "bob@other.test"))
+	list := server.List{Direction: mail.DirectionSend, Type: mail.ListBlock}
+	made, err := w.Server.CreateListEntry(ctx, pod, list, server.NewListEntry{Entry: "bob@other.test", Reason: "asked us to stop"})
+	if err != nil || !made.ReadOnly || !made.ExpiresAt.IsZero() {
+		t.Errorf("%+v, %v", made, err)
+	}
+	if _, err := w.Server.CreateListEntry(ctx, pod, list, server.NewListEntry{Entry: "bob@other.test", ExpiresAt: w.Clock.Now().Add(time.Hour)}); err != nil {
+		t.Error(err)
+	}
+	w.Clock.Step(91 * 24 * time.Hour)
+	if _, err := w.Server.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.suppressed(t); len(got) != 1 {
+		t.Error("after the time of bounces:", got)
+	}
+}

@@ -27,6 +27,7 @@ var (
 		created_at = excluded.created_at, expires_at = excluded.expires_at WHERE list_entries.expires_at <= excluded.created_at
 		OR list_entries.read_only = 1 AND list_entries.expires_at < ifnull(excluded.expires_at, 9e18)`)
 	deleteEndedEntry = tables.Compile(`DELETE FROM list_entries WHERE direction = ?1 AND list_type = ?2 AND entry = ?3 AND expires_at <= ?4 AND {exact list_entries}`)
+	extendListEntry  = tables.Compile(`UPDATE list_entries SET expires_at = ?2 WHERE id = ?1 AND {exact list_entries}`)
 	deleteListEntry  = tables.Compile(`DELETE FROM list_entries WHERE id = ? AND {exact list_entries}`)
 	deletePodLists   = tables.Compile(`DELETE FROM list_entries WHERE {exact list_entries}`)
 )
@@ -84,6 +85,12 @@ func (tx Tx) InsertSuppression(e mail.ListEntry) error {
 // DeleteEndedEntry takes an entry off a list of the handle's very scope if its time is over.
 func (tx Tx) DeleteEndedEntry(d mail.Direction, t mail.ListType, entry string, now time.Time) error {
 	_, err := tx.tx.Exec(deleteEndedEntry, string(d), string(t), entry, now)
+	return err
+}
+
+// ExtendListEntry has an entry of the handle's very scope stand until a moment, or for good if that is zero.
+func (tx Tx) ExtendListEntry(id int64, until time.Time) error {
+	_, err := tx.tx.Exec(extendListEntry, id, until)
 	return err
 }
 
