@@ -101,12 +101,8 @@ func (o *object) isObject(name string) bool {
 	return ok && v[0] == '{'
 }
 
-// decode reads v, which is valid JSON, into a Go value of the expected kind, or notes the problem.
+// decode reads v into a Go value of the expected kind, or notes the problem.
 func (o *object) decode(v json.RawMessage, into any, expected string, path ...string) bool {
-	if text, ok := into.(*string); ok && expected == "string" && kindOf(v) == expected {
-		*text = unquote(v)
-		return true
-	}
 	if kindOf(v) != expected || json.Unmarshal(v, into) != nil {
 		o.fail("invalid_type", expected, "expected "+expected+", received "+kindOf(v), path...)
 		return false
